@@ -1,0 +1,226 @@
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { resolve } from 'node:path'
+import bytes from 'bytes'
+import ms from 'ms'
+import { z } from 'zod'
+import { StartError } from './errors.ts'
+import { readSecretFile, secretsProblem, splitSecretValue, type SecretSetting } from './secrets.ts'
+
+const HOUR_MS = 3_600_000
+/** CallCov's last retry comes 7 h 21 min after the first try; a memory shorter than that runs it twice. */
+const MIN_DEDUPE_TTL_MS = 8 * HOUR_MS
+/** Hamsa gives up after 5 s. */
+const MAX_ANSWER_WITHIN_MS = 4_999
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+/** A span of time with its unit ("500ms", "4s", "30d"), as milliseconds. */
+function duration(fallback: ms.StringValue, { minMs = 1, maxMs = MAX_TIMER_MS * 100 } = {}) {
+  const range = `from ${ms(minMs)} to ${ms(maxMs)}`
+  return z
+    .string()
+    .default(fallback)
+    .transform((text, context) => {
+      const milliseconds = /^\d+(\.\d+)?\s*(ms|s|m|h|d)$/i.test(text)
+        ? ms(text as ms.StringValue)
+        : Number.NaN
+      if (milliseconds >= minMs && milliseconds <= maxMs) return Math.round(milliseconds)
+      context.addIssue({ code: 'custom', message: `must be a time with a unit, like ${fallback}, ${range}` })
+      return z.NEVER
+    })
+}
+
+function byteSize(fallback: string, { min, max }: { min: number; max: number }) {
+  return z
+    .string()
+    .default(fallback)
+    .transform((text, context) => {
+      const size = /^\d+(\.\d+)?\s*(b|kb|mb|gb)?$/i.test(text) ? bytes.parse(text) : null
+      if (size !== null && size >= min && size <= max) return size
+      const message = `must be a size, like ${fallback}, from ${bytes.format(min)} to ${bytes.format(max)}`
+      context.addIssue({ code: 'custom', message })
+      return z.NEVER
+    })
+}
+
+function wholeNumber(fallback: number, { min, max }: { min: number; max: number }) {
+  return z
+    .string()
+    .default(String(fallback))
+    .transform((text, context) => {
+      const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
+      if (value >= min && value <= max) return value
+      context.addIssue({ code: 'custom', message: `must be a whole number from ${min} to ${max}` })
+      return z.NEVER
+    })
+}
+
+const port = (fallback: number) => wholeNumber(fallback, { min: 0, max: 65_535 })
+
+const redisUrl = z.string().refine((url) => url === 'embedded' || /^(redis|rediss|unix):\/\/./.test(url), {
+  error: 'must start with redis://, rediss:// or unix://, or be the word embedded',
+})
+
+const trustProxy = z.string().transform((text, context) => {
+  if (/^\d{1,2}$/.test(text)) return Number(text)
+  const networks = text.split(',').map((network) => network.trim())
+  if (networks.every((network) => isIP(network.replace(/\/\d{1,3}$/, '')) !== 0)) return networks
+  context.addIssue({
+    code: 'custom',
+    message: 'must be a number of proxies or a list of addresses and networks',
+  })
+  return z.NEVER
+})
+
+/**
+ * Every setting, by its name in the environment. What a value may be, its default and its type are written
+ * here and nowhere else; `.env.example` explains them to users.
+ */
+const settings = z.object({
+  NODE_ENV: z.string().optional(),
+  ROLE: z.enum(['all', 'receiver', 'worker'], { error: 'must be all, receiver or worker' }).default('all'),
+  HOST: z.string().default('0.0.0.0'),
+  PORT: port(8080),
+  PUBLIC_URL: z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' }).optional(),
+  TRUST_PROXY: trustProxy.optional(),
+  REDIS_URL: redisUrl.optional(),
+  REDIS_PREFIX: z
+    .string()
+    .regex(/^[\w.{}-]{1,40}$/, { error: 'must be 1 to 40 letters, digits or any of _ . - { }' })
+    .default('callcov'),
+  DATA_DIR: z.string().default('./data'),
+  HANDLERS_DIR: z.string().default('./handlers'),
+  DEDUPE_TTL: duration('30d', { minMs: MIN_DEDUPE_TTL_MS, maxMs: 3650 * 24 * HOUR_MS }),
+  BODY_LIMIT: byteSize('10mb', { min: 1024, max: 100 * 1024 * 1024 }),
+  ANSWER_WITHIN: duration('4s', { minMs: 100, maxMs: MAX_ANSWER_WITHIN_MS }),
+  HANDLER_CONCURRENCY: wholeNumber(20, { min: 1, max: 1000 }),
+  HANDLER_TIMEOUT: duration('60s', { minMs: 10, maxMs: 24 * HOUR_MS }),
+  HANDLER_ATTEMPTS: wholeNumber(40, { min: 1, max: 1000 }),
+  HANDLER_BACKOFF: duration('5s', { maxMs: 24 * HOUR_MS }),
+  HANDLER_BACKOFF_MAX: duration('1h', { maxMs: 7 * 24 * HOUR_MS }),
+  SHUTDOWN_GRACE: duration('25s', { minMs: 1000, maxMs: HOUR_MS }),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], {
+      error: 'must be trace, debug, info, warn, error or silent',
+    })
+    .default('info'),
+})
+
+/** Settings that hold a secret: each may be given as a value or as the path of a file in `<name>_FILE`. */
+const SECRET_SETTINGS = ['CALLCOV_WEBHOOK_SECRET', 'REDIS_URL'] as const
+
+const KNOWN_NAMES = new Set<string>([
+  ...Object.keys(settings.shape),
+  ...SECRET_SETTINGS.flatMap((name) => [name, `${name}_FILE`]),
+])
+const OWN_PREFIXES = /^(CALLCOV|HANDLERS?|DEDUPE|ANSWER|SHUTDOWN)_/
+/** The provider's guides use this name for the API key, and Kubernetes adds the others by itself. */
+const FOREIGN_NAMES = /^CALLCOV_API_KEY$|_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT(_\d+_\w+)?$/
+
+export type Role = z.output<typeof settings>['ROLE']
+export type Config = ReturnType<typeof toConfig>
+
+/**
+ * Reads all settings; throws one `StartError` that names every problem at once, without any value.
+ * @param environment the variables of the process, `.env` already merged in
+ */
+export function loadConfig(environment: NodeJS.ProcessEnv): Config {
+  const problems: string[] = []
+  // An empty variable means "not set", as `X=` in a .env file and `${X:-}` in compose do; not so for secrets.
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim() !== ''))
+
+  const redisUrlFile = given.REDIS_URL_FILE
+  if (redisUrlFile !== undefined) {
+    try {
+      given.REDIS_URL = readFileSync(redisUrlFile, 'utf8').trim()
+    } catch {
+      problems.push('REDIS_URL_FILE cannot be read')
+    }
+  }
+  const parsed = settings.safeParse(given)
+  for (const issue of parsed.error?.issues ?? []) problems.push(`${issue.path.join('.')} ${issue.message}`)
+
+  for (const name of SECRET_SETTINGS) {
+    if (environment[name] !== undefined && environment[`${name}_FILE`] !== undefined) {
+      problems.push(`${name} and ${name}_FILE are both set; keep one`)
+    }
+  }
+  const secret = secretSetting('CALLCOV_WEBHOOK_SECRET', environment, problems)
+  const production = given.NODE_ENV === 'production'
+  if (production && given.ROLE !== 'worker' && secret === undefined) {
+    problems.push(
+      'CALLCOV_WEBHOOK_SECRET is required in production; copy it from the CallCov dashboard (or name a file in CALLCOV_WEBHOOK_SECRET_FILE)',
+    )
+  }
+  if (production && given.REDIS_URL === undefined && redisUrlFile === undefined) {
+    problems.push('REDIS_URL is required in production; the word embedded runs a private redis-server')
+  }
+  const embedded = (given.REDIS_URL ?? 'embedded') === 'embedded'
+  if (embedded && (given.ROLE === 'receiver' || given.ROLE === 'worker')) {
+    problems.push(`REDIS_URL is required with ROLE=${given.ROLE}: the embedded Redis serves ROLE=all only`)
+  }
+  for (const name of Object.keys(environment)) {
+    if (OWN_PREFIXES.test(name) && !KNOWN_NAMES.has(name) && !FOREIGN_NAMES.test(name)) {
+      problems.push(
+        `${name} is not a setting of this service, probably a typing error; .env.example lists all`,
+      )
+    }
+  }
+  if (!parsed.success || problems.length > 0) {
+    const list = problems.map((problem) => `  - ${problem}`).join('\n')
+    throw new StartError('CALLCOV_SETTINGS', `These settings cannot work:\n${list}`)
+  }
+  return toConfig(parsed.data, secret, production)
+}
+
+function secretSetting(
+  name: string,
+  environment: NodeJS.ProcessEnv,
+  problems: string[],
+): SecretSetting | undefined {
+  const value = environment[name]
+  const path = environment[`${name}_FILE`]
+  if (path !== undefined && value === undefined) {
+    const read = readSecretFile(path)
+    if ('problem' in read) problems.push(`${name}_FILE ${read.problem}`)
+    return { kind: 'file', path: resolve(path) }
+  }
+  if (value === undefined) return undefined
+  const values = splitSecretValue(value)
+  const problem = secretsProblem(values)
+  if (problem !== undefined) problems.push(`${name} ${problem}`)
+  return { kind: 'values', values }
+}
+
+function toConfig(
+  env: z.output<typeof settings>,
+  callcovSecrets: SecretSetting | undefined,
+  production: boolean,
+) {
+  return {
+    production,
+    role: env.ROLE,
+    host: env.HOST,
+    port: env.PORT,
+    publicUrl: env.PUBLIC_URL?.replace(/\/+$/, ''),
+    trustProxy: env.TRUST_PROXY,
+    callcovSecrets,
+    /** `undefined` stands for the embedded Redis. */
+    redisUrl: env.REDIS_URL === 'embedded' ? undefined : env.REDIS_URL,
+    redisPrefix: env.REDIS_PREFIX,
+    dataDir: resolve(env.DATA_DIR),
+    handlersDir: resolve(env.HANDLERS_DIR),
+    dedupeTtlMs: env.DEDUPE_TTL,
+    bodyLimitBytes: env.BODY_LIMIT,
+    answerWithinMs: env.ANSWER_WITHIN,
+    handlerDefaults: {
+      concurrency: env.HANDLER_CONCURRENCY,
+      timeoutMs: env.HANDLER_TIMEOUT,
+      attempts: env.HANDLER_ATTEMPTS,
+      backoffMs: env.HANDLER_BACKOFF,
+      backoffMaxMs: env.HANDLER_BACKOFF_MAX,
+    },
+    shutdownGraceMs: env.SHUTDOWN_GRACE,
+    logLevel: env.LOG_LEVEL,
+  }
+}

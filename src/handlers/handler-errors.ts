@@ -1,0 +1,34 @@
+import ms, { type StringValue } from 'ms'
+
+/** Handlers may carry a copy of these classes of their own, so a mark decides and not `instanceof`. */
+const PERMANENT = Symbol.for('callcov-webhook-receiver.permanent')
+const RETRY_AFTER_MS = Symbol.for('callcov-webhook-receiver.retryAfterMs')
+
+/** Thrown by a handler that will never succeed with this delivery: it becomes a dead letter at once. */
+export class PermanentError extends Error {
+  override readonly name = 'PermanentError'
+  readonly [PERMANENT] = true
+}
+
+/** Thrown by a handler that knows when to come again, like `new RetryLater('10m')`; it uses up an attempt. */
+export class RetryLater extends Error {
+  override readonly name = 'RetryLater'
+  readonly [RETRY_AFTER_MS]: number
+
+  /** @param delay a time with its unit, or milliseconds */
+  constructor(delay: StringValue | number, message = 'asked to come again later', options?: ErrorOptions) {
+    super(message, options)
+    const delayMs = typeof delay === 'number' ? delay : ms(delay)
+    if (!Number.isFinite(delayMs) || delayMs < 0) throw new TypeError(`RetryLater takes a time like '10m'`)
+    this[RETRY_AFTER_MS] = delayMs
+  }
+}
+
+export function isPermanent(error: object): boolean {
+  return PERMANENT in error
+}
+
+export function retryAfterMs(error: object): number | undefined {
+  const delayMs = (error as { [RETRY_AFTER_MS]?: unknown })[RETRY_AFTER_MS]
+  return typeof delayMs === 'number' ? delayMs : undefined
+}

@@ -1,0 +1,109 @@
+#!/usr/bin/env node
+import { fileURLToPath } from 'node:url'
+import { Command, CommanderError } from 'commander'
+import { loadConfig } from './config.ts'
+import { errorCode, StartError } from './errors.ts'
+import { createLog } from './log.ts'
+import { startService } from './service.ts'
+import { describeStart } from './start-message.ts'
+import { runWorkerProcess } from './worker/process.ts'
+import type { StopMessage } from './worker/messages.ts'
+
+/** The command line and the roles: the only file that reads the environment, handles signals and exits. */
+
+/** Ctrl-C reaches the process twice when npm started it: once from the terminal and once from npm. */
+const SAME_SIGNAL_WITHIN_MS = 1000
+const USAGE_ERROR = 2
+
+const program = new Command('callcov-receiver')
+  .description('Receives CallCov webhooks and hands them to your handlers.')
+  .exitOverride()
+
+program.command('serve', { isDefault: true }).description('run the service (the default)').action(serve)
+program.command('worker-process', { hidden: true }).action(workerProcess)
+
+if (process.env.NODE_ENV !== 'production') loadEnvFile()
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.exitCode = reportFailure(error)
+}
+
+async function serve(): Promise<void> {
+  const config = loadConfig(process.env)
+  const log = await createLog({ level: config.logLevel, pretty: !config.production && process.stdout.isTTY })
+  const service = await startService({
+    config,
+    log,
+    entry: fileURLToPath(import.meta.url),
+    environment: process.env,
+  })
+  if (config.production) log.info({ url: service.url, handlers: service.handlers }, 'started')
+  else process.stderr.write(describeStart(config, service))
+  onStopSignal((signal) => {
+    log.info({ signal }, 'stopping')
+    setTimeout(() => process.exit(1), config.shutdownGraceMs).unref()
+    service.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ err: error }, 'did not stop cleanly')
+        process.exit(1)
+      },
+    )
+  })
+}
+
+async function workerProcess(): Promise<void> {
+  const config = loadConfig(process.env)
+  const log = await createLog({ level: config.logLevel, pretty: !config.production && process.stdout.isTTY })
+  const { redisUrl } = config
+  if (process.send === undefined || redisUrl === undefined)
+    throw new StartError('CALLCOV_SETTINGS', 'This command is for the service itself; use ROLE=worker.')
+  // Ctrl-C in the terminal reaches every process of the group; the parent decides when this one stops.
+  process.on('SIGINT', () => {})
+  process.on('uncaughtException', (error) => {
+    log.fatal({ err: error }, 'a handler left an error that nobody caught; the worker ends')
+    log.flush(() => process.exit(1))
+  })
+  const running = await runWorkerProcess({
+    config: { ...config, redisUrl },
+    log,
+    parentPid: process.ppid,
+    send: (message) => void process.send?.(message),
+    onMessage: (listener) => void process.on('message', (message) => listener(message as StopMessage)),
+    exit: (code) => process.exit(code),
+  })
+  process.on('SIGTERM', () => void running.stop(config.shutdownGraceMs))
+}
+
+function onStopSignal(stop: (signal: NodeJS.Signals) => void): void {
+  let firstAt: number | undefined
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (firstAt === undefined) {
+      firstAt = Date.now()
+      stop(signal)
+    } else if (Date.now() - firstAt > SAME_SIGNAL_WITHIN_MS) process.exit(1)
+  }
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
+}
+
+function loadEnvFile(): void {
+  try {
+    process.loadEnvFile()
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error
+  }
+}
+
+/** Writes the failure where a person or a container log shows it, and returns the exit code. */
+function reportFailure(error: unknown): number {
+  if (error instanceof StartError) {
+    process.stderr.write(`${error.message}\n`)
+    return 1
+  }
+  // commander has written its own message, and ends --help with code 0.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_ERROR
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : 'unknown error'}\n`)
+  return 1
+}

@@ -1,0 +1,68 @@
+import type { Socket } from 'node:net'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { UnavailableError } from '../errors.ts'
+import type { AcceptOutcome } from '../inbox/inbox.ts'
+
+/** How a request for a webhook ended. Closed list: a log field and a metric label. */
+export type RequestOutcome =
+  AcceptOutcome | 'unauthorized' | 'too_large' | 'unsupported' | 'unavailable' | 'timeout' | 'aborted'
+
+/** What is known of a request that has proven authentic; before that, nothing of it may reach a log. */
+export interface AuthenticFacts {
+  readonly outcome: AcceptOutcome
+  readonly id: string | null
+  readonly event: string | null
+}
+
+const timedOut = new WeakSet<Socket>()
+
+export function markTimedOut(socket: Socket): void {
+  timedOut.add(socket)
+}
+
+const OUTCOME_OF_STATUS: Record<number, RequestOutcome> = {
+  400: 'aborted',
+  401: 'unauthorized',
+  413: 'too_large',
+  415: 'unsupported',
+  503: 'unavailable',
+}
+
+/** Writes one log line when the request is over, however it ended: answered, timed out or abandoned. */
+export function observeRequest(request: FastifyRequest, reply: FastifyReply, source: string): void {
+  const startedAt = performance.now()
+  reply.raw.once('close', () => {
+    const outcome = outcomeOf(request, reply)
+    const { facts, failure } = request
+    const line = {
+      source,
+      outcome,
+      status: reply.raw.writableFinished ? reply.statusCode : null,
+      durationMs: Math.round((performance.now() - startedAt) * 100) / 100,
+      ...(facts && { id: facts.id, event: facts.event, bytes: (request.body as Buffer).length }),
+      ...(failure && { reason: failure.reason }),
+    }
+    if (outcome === 'unavailable') request.log.error(line, 'webhook not stored')
+    else if (facts === undefined) request.log.warn({ ...line, ip: request.ip }, 'webhook refused')
+    else request.log.info(line, 'webhook stored')
+  })
+}
+
+function outcomeOf(request: FastifyRequest, reply: FastifyReply): RequestOutcome {
+  if (request.facts !== undefined) return request.facts.outcome
+  if (timedOut.has(request.raw.socket)) return 'timeout'
+  if (!reply.raw.writableFinished) return 'aborted'
+  return OUTCOME_OF_STATUS[reply.statusCode] ?? 'unavailable'
+}
+
+/** Keeps the reason of a 503 for the log line; the sender is not told. */
+export function noteFailure(request: FastifyRequest, error: unknown): void {
+  if (error instanceof UnavailableError) request.failure = error
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    facts: AuthenticFacts | undefined
+    failure: UnavailableError | undefined
+  }
+}

@@ -1,0 +1,61 @@
+import type { FastifyInstance } from 'fastify'
+import { BodyTooLargeError, ContentEncodingError, UnauthorizedError } from '../errors.ts'
+import { sha256Hex } from '../inbox/delivery-id.ts'
+import type { Inbox } from '../inbox/inbox.ts'
+import { parseJson, type Source } from '../sources/source.ts'
+import type { WebhookEvent } from '../sources/sources.ts'
+import { noteFailure, observeRequest } from './observe.ts'
+
+export interface WebhookRoutesOptions {
+  readonly source: Source<WebhookEvent>
+  readonly secrets: { readonly current: readonly string[] }
+  readonly inbox: Inbox
+  readonly bodyLimitBytes: number
+  readonly answerWithinMs: number
+}
+
+/**
+ * The paths of one source. Checks come in the order of their cost: what the headers show first, then the
+ * signature over the raw bytes, and only then does anything look at the JSON.
+ */
+export async function webhookRoutes(app: FastifyInstance, options: WebhookRoutesOptions): Promise<void> {
+  const { source, secrets, inbox, bodyLimitBytes, answerWithinMs } = options
+  app.decorateRequest('facts', undefined)
+  app.decorateRequest('failure', undefined)
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body)
+
+  app.addHook('onRequest', async (request, reply) => {
+    observeRequest(request, reply, source.name)
+    const { headers } = request
+    if ((headers['content-encoding'] ?? 'identity').trim().toLowerCase() !== 'identity') {
+      throw new ContentEncodingError()
+    }
+    if (Number(headers['content-length'] ?? 0) > bodyLimitBytes) throw new BodyTooLargeError()
+    if (!source.mayBeAuthentic(headers)) throw new UnauthorizedError(source.unauthorizedText)
+    // The provider promises no content type, and Fastify refuses malformed ones before any parser runs.
+    headers['content-type'] = 'application/octet-stream'
+  })
+
+  for (const path of source.paths) {
+    app.post(path, async (request) => {
+      const readAt = performance.now()
+      const rawBody = (request.body as Buffer | undefined) ?? Buffer.alloc(0)
+      const authentication = source.authenticate(request.headers, rawBody, secrets.current)
+      if (!authentication.ok) throw new UnauthorizedError(source.unauthorizedText)
+
+      const bodySha256 = sha256Hex(rawBody)
+      const json = parseJson(rawBody)
+      const identity = json && source.identify(json.value, bodySha256)
+      const webhook = { requestId: request.id, source: source.name, identity, rawBody, bodySha256 }
+      try {
+        const outcome = await inbox.accept(webhook, answerWithinMs - (performance.now() - readAt))
+        request.facts = { outcome, id: identity?.id ?? null, event: identity?.type ?? null }
+      } catch (error) {
+        noteFailure(request, error)
+        throw error
+      }
+      return { received: true }
+    })
+  }
+}

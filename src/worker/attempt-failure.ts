@@ -1,0 +1,77 @@
+import { isPermanent, retryAfterMs } from '../handlers/handler-errors.ts'
+
+/** Why an attempt failed. The list is closed: it is a metric label and how dead letters are found. */
+export type FailureReason =
+  | 'failed'
+  | 'timeout'
+  | 'permanent'
+  /** The worker process ended or froze each time the job ran. */
+  | 'crashed'
+  /** The body cannot be read: damaged, or written by a newer release. */
+  | 'unreadable'
+  /** The body is no JSON, or names no outcome that is known. */
+  | 'unrecognised'
+  /** A known field has another type than documented. */
+  | 'schema'
+  /** The same outcome came with another body. */
+  | 'conflict'
+
+const TEXT_CHARACTERS = 500
+const STACK_FRAMES = 5
+
+/** The one error that leaves a job of ours: BullMQ gives a meaning of its own to many others, `null` among them. */
+export class AttemptFailure extends Error {
+  override readonly name = 'AttemptFailure'
+  readonly reason: FailureReason
+  /** No further attempt can help. */
+  readonly final: boolean
+  /** The delay a handler asked for. */
+  readonly delayMs: number | undefined
+  /** Set once it is decided that, and when, there will be another attempt. */
+  retryInMs: number | undefined
+
+  constructor(
+    reason: FailureReason,
+    text: string,
+    options: { final?: boolean; delayMs?: number | undefined; stack?: string } = {},
+  ) {
+    super(`${reason}: ${text.slice(0, TEXT_CHARACTERS)}`)
+    this.reason = reason
+    this.final = options.final ?? false
+    this.delayMs = options.delayMs
+    // Only where it happened: BullMQ stores the stack, whose first lines repeat the message uncut.
+    this.stack = options.stack ?? ''
+  }
+}
+
+/** Turns whatever a handler threw into a failure with a readable reason; never throws itself. */
+export function describeThrown(thrown: unknown): AttemptFailure {
+  try {
+    if (typeof thrown !== 'object' || thrown === null) {
+      return new AttemptFailure(
+        'failed',
+        `the handler threw ${typeof thrown === 'string' ? thrown : String(thrown)}`,
+      )
+    }
+    const { name, message, stack } = thrown as Partial<Error>
+    const text =
+      typeof message === 'string'
+        ? `${typeof name === 'string' ? name : 'Error'}: ${message}`
+        : 'the handler threw an object'
+    const options = { stack: typeof stack === 'string' ? frames(stack) : '' }
+    if (isPermanent(thrown))
+      return new AttemptFailure('permanent', String(message), { ...options, final: true })
+    return new AttemptFailure('failed', text, { ...options, delayMs: retryAfterMs(thrown) })
+  } catch {
+    // A getter or a proxy that throws in its turn.
+    return new AttemptFailure('failed', 'the handler threw something that cannot be read')
+  }
+}
+
+function frames(stack: string): string {
+  const lines = stack.slice(0, 20_000).split('\n')
+  return lines
+    .filter((line) => line.startsWith('    at '))
+    .slice(0, STACK_FRAMES)
+    .join('\n')
+}

@@ -1,0 +1,100 @@
+import { DelayedError, Worker, type Job } from 'bullmq'
+import type { QueueConnection } from '../inbox/queues.ts'
+import { AttemptFailure, describeThrown } from './attempt-failure.ts'
+import { NO_RETRY, nextDelayMs, type RetryLimits } from './retry-policy.ts'
+import { MAX_CRASHES, stepBackMs, type SuspectGate } from './suspects.ts'
+
+/** A killed worker's jobs run again 10 to 15 s later. */
+const LOCK_MS = 10_000
+const STALLED_CHECK_MS = 5000
+
+export interface JobRunner {
+  readonly queue: string
+  readonly concurrency: number
+  readonly limits: RetryLimits
+  /** Aborted once: unfinished jobs are then given back without using up an attempt. */
+  readonly stopped: AbortSignal
+  readonly suspects: SuspectGate
+  /**
+   * Does one attempt; what it returns is kept as the job's return value. `lost` aborts when the job was given to
+   * another worker meanwhile.
+   */
+  run(job: Job, lost: AbortSignal): Promise<unknown>
+  /** Told after each attempt that counted, with what comes next. */
+  onAttempt?(job: Job, failure: AttemptFailure | undefined, decision: Decision): void
+}
+
+export type Decision =
+  { readonly kind: 'done' | 'dead letter' } | { readonly kind: 'retry'; readonly delayMs: number }
+
+/** Starts to take jobs from one queue. The caller closes the worker, and the connection after it. */
+export function startJobWorker(runner: JobRunner, { redis, prefix, log }: QueueConnection): Worker {
+  // BullMQ hands over a signal only to processors that declare three parameters.
+  const worker = new Worker(runner.queue, (job, token, signal) => processJob(runner, job, token, signal), {
+    connection: redis,
+    prefix,
+    concurrency: runner.concurrency,
+    lockDuration: LOCK_MS,
+    stalledInterval: STALLED_CHECK_MS,
+    // The limit is ours (MAX_CRASHES), so that the reason can be read.
+    maxStalledCount: Number.MAX_SAFE_INTEGER,
+    settings: {
+      // An error that is not ours comes from BullMQ itself: it could not note a result, so the job runs again.
+      backoffStrategy: (_attempts, _type, error) =>
+        error instanceof AttemptFailure ? (error.retryInMs ?? NO_RETRY) : runner.limits.backoffMs,
+    },
+  })
+  worker.on('error', (error) => log.debug({ err: error, queue: runner.queue }, 'worker error'))
+  worker.on('lockRenewalFailed', (jobIds: string[]) => {
+    for (const jobId of jobIds) worker.cancelJob(jobId, 'the job was given to another worker')
+  })
+  return worker
+}
+
+async function processJob(
+  runner: JobRunner,
+  job: Job,
+  token: string | undefined,
+  lost: AbortSignal | undefined,
+): Promise<unknown> {
+  // In memory only: the settings of today decide, not those of the day the job was made.
+  job.opts.attempts = runner.limits.attempts
+  job.opts.backoff = { type: 'planned' }
+  job.opts.stackTraceLimit = 1
+  const isSuspect = job.stalledCounter > 0
+  if (isSuspect && job.stalledCounter > MAX_CRASHES) {
+    const text = `the worker ended or froze ${job.stalledCounter} times while this ran`
+    throw fail(runner, job, new AttemptFailure('crashed', text, { final: true }))
+  }
+  const release = isSuspect ? runner.suspects.tryEnter() : () => {}
+  if (release === undefined || runner.stopped.aborted) return await giveBack(job, token, stepBackMs())
+  try {
+    const result = await runner.run(job, lost ?? new AbortController().signal)
+    runner.onAttempt?.(job, undefined, { kind: 'done' })
+    return result
+  } catch (thrown) {
+    if (runner.stopped.aborted) return await giveBack(job, token, 0)
+    throw fail(runner, job, thrown instanceof AttemptFailure ? thrown : describeThrown(thrown))
+  } finally {
+    release()
+  }
+}
+
+/** Decides what follows a failed attempt; BullMQ carries it out. */
+function fail(runner: JobRunner, job: Job, failure: AttemptFailure): AttemptFailure {
+  const attemptsMade = job.attemptsMade + 1
+  const delayMs = nextDelayMs(failure, attemptsMade, runner.limits)
+  if (delayMs === NO_RETRY || attemptsMade >= runner.limits.attempts) {
+    runner.onAttempt?.(job, failure, { kind: 'dead letter' })
+    return failure
+  }
+  failure.retryInMs = delayMs
+  runner.onAttempt?.(job, failure, { kind: 'retry', delayMs })
+  return failure
+}
+
+/** Puts the job back without using up an attempt. */
+async function giveBack(job: Job, token: string | undefined, delayMs: number): Promise<never> {
+  await job.moveToDelayed(Date.now() + delayMs, token)
+  throw new DelayedError()
+}
