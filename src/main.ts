@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { fileURLToPath } from 'node:url'
 import { Command, CommanderError } from 'commander'
+import { addSendCommand } from './cli/send.ts'
 import { loadConfig } from './config.ts'
 import { errorCode, StartError } from './errors.ts'
 import { createLog } from './log.ts'
@@ -21,6 +22,11 @@ const program = new Command('callcov-receiver')
 
 program.command('serve', { isDefault: true }).description('run the service (the default)').action(serve)
 program.command('worker-process', { hidden: true }).action(workerProcess)
+addSendCommand(program, {
+  environment: process.env,
+  write: (text) => void process.stdout.write(text),
+  setExitCode: (code) => void (process.exitCode = code),
+})
 
 if (process.env.NODE_ENV !== 'production') loadEnvFile()
 try {

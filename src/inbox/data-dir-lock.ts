@@ -1,6 +1,7 @@
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { errorCode, StartError } from '../errors.ts'
+import { isAlive, processIdentity } from './process-state.ts'
 
 /**
  * Makes this process the only service on a data directory, until `release`. A lock whose process is gone, or
@@ -9,17 +10,11 @@ import { errorCode, StartError } from '../errors.ts'
  */
 export function lockDataDir(dataDir: string): { release(): void } {
   const path = join(dataDir, 'service.lock')
-  const mine = processIdentity(process.pid) ?? String(process.pid)
   for (let attempt = 0; attempt < 3; attempt += 1) {
-    try {
-      writeFileSync(path, mine, { flag: 'wx', mode: 0o600 })
-      return { release: () => rmSync(path, { force: true }) }
-    } catch (error) {
-      if (errorCode(error) !== 'EEXIST') throw error
-    }
+    if (create(path)) return { release: () => rmSync(path, { force: true }) }
     const holder = readIfPresent(path)
     if (holder === undefined) continue
-    if (isAlive(holder)) {
+    if (isHeld(holder)) {
       throw new StartError(
         'CALLCOV_DATA_DIR',
         `Another service (process ${holder.split(' ', 1)[0]}) is running on ${dataDir}; end it, or set DATA_DIR to another folder.`,
@@ -30,9 +25,24 @@ export function lockDataDir(dataDir: string): { release(): void } {
   throw new StartError('CALLCOV_DATA_DIR', `Several services are starting on ${dataDir} at once; start one.`)
 }
 
+/** False when there is one already. Linked into place, so that nobody ever sees a lock without its holder. */
+function create(path: string): boolean {
+  const own = `${path}.${process.pid}`
+  writeFileSync(own, processIdentity(process.pid), { mode: 0o600 })
+  try {
+    linkSync(own, path)
+    return true
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false
+    throw error
+  } finally {
+    rmSync(own)
+  }
+}
+
 /** Two starters may judge one lock stale: whoever moves away the fresh lock of the other puts it back. */
 function removeStale(path: string, stale: string): void {
-  const aside = `${path}.${process.pid}`
+  const aside = `${path}.${process.pid}.stale`
   try {
     renameSync(path, aside)
   } catch {
@@ -42,23 +52,9 @@ function removeStale(path: string, stale: string): void {
   rmSync(aside, { force: true })
 }
 
-function isAlive(holder: string): boolean {
+function isHeld(holder: string): boolean {
   const pid = Number(holder.split(' ', 1)[0])
-  const identity = processIdentity(pid)
-  if (identity !== undefined) return identity === holder
-  try {
-    process.kill(pid, 0)
-    return pid !== process.pid
-  } catch (error) {
-    return errorCode(error) === 'EPERM'
-  }
-}
-
-/** The process number with its start time (field 22 of its `stat`), where the system tells: numbers come again. */
-function processIdentity(pid: number): string | undefined {
-  const stat = readIfPresent(`/proc/${pid}/stat`)
-  const startTime = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
-  return startTime === undefined ? undefined : `${pid} ${startTime}`
+  return pid > 0 && isAlive(pid) && processIdentity(pid) === holder && pid !== process.pid
 }
 
 function readIfPresent(path: string): string | undefined {

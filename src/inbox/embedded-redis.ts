@@ -8,6 +8,7 @@ import { Redis } from 'ioredis'
 import { errorCode, StartError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { lockDataDir } from './data-dir-lock.ts'
+import { isAlive } from './process-state.ts'
 
 /** The system's limit for the path of a unix socket, its closing NUL not counted. */
 const SOCKET_PATH_MAX_BYTES = 107
@@ -38,7 +39,7 @@ export async function startEmbeddedRedis(dataDir: string, log: Logger): Promise<
 
     let starting = false
     const watch = setInterval(() => {
-      if (starting || isRunning(pid)) return
+      if (starting || isAlive(pid)) return
       starting = true
       log.error('the embedded redis-server has ended; starting it again')
       launch(socket, dataDir)
@@ -79,7 +80,7 @@ async function findRunning(socket: string, dataDir: string): Promise<number | un
   if (pid !== undefined) return pid
   // A server that runs on these files without answering would be doubled by a second one.
   const left = Number(readIfPresent(join(dataDir, 'redis.pid')))
-  if (left > 0 && readIfPresent(`/proc/${left}/comm`)?.startsWith('redis-server') === true) {
+  if (left > 0 && isAlive(left) && readIfPresent(`/proc/${left}/comm`)?.startsWith('redis-server') === true) {
     throw new StartError(
       'CALLCOV_REDIS',
       `A redis-server (process ${left}) still runs on ${dataDir} and does not answer; end it and start again.`,
@@ -156,21 +157,17 @@ hash-max-listpack-value 2048
 async function end(pid: number): Promise<void> {
   const deadline = Date.now() + STOP_WITHIN_MS
   signal(pid, 'SIGTERM')
-  while (isRunning(pid)) {
+  while (isAlive(pid)) {
     if (Date.now() > deadline) signal(pid, 'SIGKILL')
     await sleep(20)
   }
 }
 
-function isRunning(pid: number): boolean {
-  return signal(pid, 0)
-}
-
-function signal(pid: number, name: NodeJS.Signals | 0): boolean {
+function signal(pid: number, name: NodeJS.Signals): void {
   try {
-    return process.kill(pid, name)
+    process.kill(pid, name)
   } catch {
-    return false
+    // It has ended already, which is what every signal here is for.
   }
 }
 

@@ -35,22 +35,26 @@ export class RedisState {
     this.#redis = redis
     this.#log = log
     const onReady = () => {
+      void this.#refresh()
       this.#checkDurability().catch((error: unknown) =>
         log.warn({ err: error }, 'Redis did not tell its settings'),
       )
     }
     if (redis.status === 'ready') onReady()
     redis.on('ready', onReady)
+    // What was true of it may not be true of what answers next, a replica after a failover for one.
+    redis.on('close', () => {
+      this.#info = undefined
+    })
     this.#timer = setInterval(() => void this.#refresh(), FRESH_MS)
     this.#timer.unref()
   }
 
   /** Why a webhook cannot be stored at this moment, as far as is known without asking; for the accept path. */
   refusal(): UnavailableReason | undefined {
-    const reason = this.#info?.reason
-    if (this.#redis.status !== 'ready') {
-      return reason === 'redis-loading' && this.#isFresh() ? reason : 'redis-unreachable'
-    }
+    if (this.#info === undefined) return 'redis-unreachable'
+    const { reason } = this.#info
+    if (this.#redis.status !== 'ready') return reason === 'redis-loading' ? reason : 'redis-unreachable'
     return reason ?? (this.memoryRatio() > MEMORY_MARK ? 'overloaded' : undefined)
   }
 

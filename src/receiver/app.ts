@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import Fastify, {
+  LogController,
   type FastifyError,
   type FastifyInstance,
   type FastifyReply,
@@ -40,7 +41,8 @@ export function buildReceiver(options: ReceiverOptions): FastifyInstance {
   const app = Fastify({
     ...TIME_LIMITS,
     loggerInstance: options.log,
-    disableRequestLogging: true,
+    // One line per outcome is written in observe.ts instead.
+    logController: new LogController({ disableRequestLogging: true }),
     exposeHeadRoutes: false,
     return503OnClosing: false,
     bodyLimit: options.bodyLimitBytes,

@@ -1,0 +1,81 @@
+import { InvalidArgumentError, Option } from 'commander'
+import { SAMPLE_LANGUAGES } from './sample-sentences.ts'
+import { SAMPLE_EVENTS, SAMPLE_SHAPES, type SampleOptions } from './sample-webhooks.ts'
+
+export interface SendOptions extends SampleOptions {
+  readonly count: number
+  readonly rate?: number
+  readonly concurrency?: number
+  readonly duplicate?: true
+  readonly badSignature?: true
+  readonly secret?: string
+  readonly url?: URL
+  readonly file?: string
+  readonly json?: true
+}
+
+const MAX_COUNT = 10_000_000
+const MAX_SEGMENTS = 100_000
+const MAX_CONCURRENCY = 10_000
+const MAX_RATE = 100_000
+
+/** The options of `send`, in the order its help shows them. */
+export function sendOptions(): Option[] {
+  return [
+    new Option('--event <outcome>', 'how the analysis ended').choices(SAMPLE_EVENTS).default('completed'),
+    new Option('--shape <shape>', 'which of the two bodies that CallCov documents')
+      .choices(SAMPLE_SHAPES)
+      .default('analysis'),
+    new Option('--language <code>', 'of the transcript').choices(SAMPLE_LANGUAGES).default('en'),
+    new Option('--segments <n>', 'length of the transcript')
+      .argParser(wholeNumber(0, MAX_SEGMENTS))
+      .default(10),
+    new Option('--id <id>', 'analysis id instead of a random one; the next ones end in -2, -3 ...').argParser(
+      text,
+    ),
+    new Option('--file <path>', 'send exactly these bytes instead of a sample')
+      .argParser(text)
+      .conflicts(['event', 'shape', 'language', 'segments', 'id']),
+    new Option('--count <n>', 'how many webhooks').argParser(wholeNumber(1, MAX_COUNT)).default(1),
+    new Option('--duplicate', 'send each one twice, byte for byte'),
+    new Option('--rate <per-second>', 'requests a second (default: as fast as answers come)').argParser(rate),
+    new Option('--concurrency <n>', 'requests open at once (default: 10, with --rate 1000)').argParser(
+      wholeNumber(1, MAX_CONCURRENCY),
+    ),
+    new Option(
+      '--url <url>',
+      'where to (default: http://localhost:8080/webhooks/callcov, or the port in PORT)',
+    ).argParser(webUrl),
+    new Option('--secret <text>', 'to sign with (default: as the service finds its own)').argParser(text),
+    new Option('--bad-signature', 'sign with a random secret and expect 401'),
+    new Option('--json', 'write the summary as one line of JSON'),
+  ]
+}
+
+/** The address as `fetch` takes it. */
+export function webUrl(value: string): URL {
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
+    throw new InvalidArgumentError('It must be an http:// or https:// address without a user name.')
+  }
+  return url
+}
+
+function wholeNumber(min: number, max: number) {
+  return (value: string): number => {
+    const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN
+    if (number >= min && number <= max) return number
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
+  }
+}
+
+function rate(value: string): number {
+  const number = /^\d{1,9}(\.\d+)?$/.test(value) ? Number(value) : Number.NaN
+  if (number > 0 && number <= MAX_RATE) return number
+  throw new InvalidArgumentError(`It must be a number above 0, up to ${MAX_RATE}.`)
+}
+
+function text(value: string): string {
+  if (value !== '') return value
+  throw new InvalidArgumentError('It must not be empty.')
+}

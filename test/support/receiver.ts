@@ -1,0 +1,61 @@
+import { Writable } from 'node:stream'
+import type { FastifyInstance } from 'fastify'
+import { pino } from 'pino'
+import { onTestFinished } from 'vitest'
+import type { UnavailableReason } from '../../src/errors.ts'
+import { Inbox } from '../../src/inbox/inbox.ts'
+import { connectForAccepting } from '../../src/inbox/redis-connection.ts'
+import { buildReceiver } from '../../src/receiver/app.ts'
+import { SECRET } from './deliveries.ts'
+import type { RedisServer } from './redis-server.ts'
+import { waitFor } from './wait.ts'
+
+export interface TestReceiver {
+  readonly app: FastifyInstance
+  readonly inbox: Inbox
+  /** Address of its listener, on a free port. */
+  readonly url: string
+  readonly logLines: Record<string, unknown>[]
+}
+
+/** The public listener in this process, on a real Redis and a real port; it closes with the test. */
+export async function startReceiver(
+  redis: RedisServer,
+  options: {
+    bodyLimitBytes?: number
+    answerWithinMs?: number
+    secrets?: string[]
+    /** Why it is expected to refuse; by default it is expected to accept. */
+    expectReason?: UnavailableReason
+  } = {},
+): Promise<TestReceiver> {
+  const logLines: Record<string, unknown>[] = []
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      logLines.push(JSON.parse(chunk.toString()) as Record<string, unknown>)
+      done()
+    },
+  })
+  const log = pino({ level: 'debug' }, sink)
+  const answerWithinMs = options.answerWithinMs ?? 4000
+  const inbox = new Inbox({
+    redis: connectForAccepting(redis.url, answerWithinMs, log),
+    prefix: 'test',
+    dedupeTtlMs: 8 * 3_600_000,
+    log,
+  })
+  const app = buildReceiver({
+    inbox,
+    secrets: new Map([['callcov', { current: options.secrets ?? [SECRET] }]]),
+    bodyLimitBytes: options.bodyLimitBytes ?? 10 * 1024 * 1024,
+    answerWithinMs,
+    log,
+  })
+  onTestFinished(async () => {
+    await app.close()
+    inbox.close()
+  })
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  await waitFor('the receiver to reach Redis', () => inbox.refusal() === options.expectReason)
+  return { app, inbox, url, logLines }
+}
