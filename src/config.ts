@@ -81,6 +81,8 @@ const settings = z.object({
   ROLE: z.enum(['all', 'receiver', 'worker'], { error: 'must be all, receiver or worker' }).default('all'),
   HOST: z.string().default('0.0.0.0'),
   PORT: port(8080),
+  ADMIN_HOST: z.string().default('127.0.0.1'),
+  ADMIN_PORT: port(8081),
   PUBLIC_URL: z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' }).optional(),
   TRUST_PROXY: trustProxy.optional(),
   REDIS_URL: redisUrl.optional(),
@@ -98,6 +100,8 @@ const settings = z.object({
   HANDLER_ATTEMPTS: wholeNumber(40, { min: 1, max: 1000 }),
   HANDLER_BACKOFF: duration('5s', { maxMs: 24 * HOUR_MS }),
   HANDLER_BACKOFF_MAX: duration('1h', { maxMs: 7 * 24 * HOUR_MS }),
+  KEEP_COMPLETED: duration('1d', { minMs: HOUR_MS, maxMs: 3650 * 24 * HOUR_MS }),
+  KEEP_DEAD: duration('30d', { minMs: HOUR_MS, maxMs: 3650 * 24 * HOUR_MS }),
   SHUTDOWN_GRACE: duration('25s', { minMs: 1000, maxMs: HOUR_MS }),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], {
@@ -113,7 +117,7 @@ const KNOWN_NAMES = new Set<string>([
   ...Object.keys(settings.shape),
   ...SECRET_SETTINGS.flatMap((name) => [name, `${name}_FILE`]),
 ])
-const OWN_PREFIXES = /^(CALLCOV|HANDLERS?|DEDUPE|ANSWER|SHUTDOWN)_/
+const OWN_PREFIXES = /^(CALLCOV|HANDLERS?|DEDUPE|ANSWER|KEEP|ADMIN|SHUTDOWN)_/
 /** The provider's guides use this name for the API key, and Kubernetes adds the others by itself. */
 const FOREIGN_NAMES = /^CALLCOV_API_KEY$|_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT(_\d+_\w+)?$/
 
@@ -202,6 +206,8 @@ function toConfig(
     role: env.ROLE,
     host: env.HOST,
     port: env.PORT,
+    adminHost: env.ADMIN_HOST,
+    adminPort: env.ADMIN_PORT,
     publicUrl: env.PUBLIC_URL?.replace(/\/+$/, ''),
     trustProxy: env.TRUST_PROXY,
     callcovSecrets,
@@ -220,6 +226,8 @@ function toConfig(
       backoffMs: env.HANDLER_BACKOFF,
       backoffMaxMs: env.HANDLER_BACKOFF_MAX,
     },
+    keepCompletedMs: env.KEEP_COMPLETED,
+    keepDeadMs: env.KEEP_DEAD,
     shutdownGraceMs: env.SHUTDOWN_GRACE,
     logLevel: env.LOG_LEVEL,
   }

@@ -2,13 +2,13 @@
 import { fileURLToPath } from 'node:url'
 import { Command, CommanderError } from 'commander'
 import { addSendCommand } from './cli/send.ts'
-import { loadConfig } from './config.ts'
+import { loadConfig, type Config } from './config.ts'
 import { errorCode, StartError } from './errors.ts'
 import { createLog } from './log.ts'
-import { startService } from './service.ts'
+import { Service } from './service.ts'
 import { describeStart } from './start-message.ts'
 import { runWorkerProcess } from './worker/process.ts'
-import type { StopMessage } from './worker/messages.ts'
+import type { ParentMessage } from './worker/messages.ts'
 
 /** The command line and the roles: the only file that reads the environment, handles signals and exits. */
 
@@ -37,34 +37,46 @@ try {
 
 async function serve(): Promise<void> {
   const config = loadConfig(process.env)
-  const log = await createLog({ level: config.logLevel, pretty: !config.production && process.stdout.isTTY })
-  const service = await startService({
+  const log = await createLog({ level: config.logLevel, pretty: isWatchedByPerson(config) })
+  const service = new Service({
     config,
     log,
     entry: fileURLToPath(import.meta.url),
     environment: process.env,
+    onFatal(message) {
+      process.stderr.write(`${message}\n`)
+      stop(1)
+    },
   })
-  if (config.production) log.info({ url: service.url, handlers: service.handlers }, 'started')
-  else process.stderr.write(describeStart(config, service))
-  onStopSignal((signal) => {
-    log.info({ signal }, 'stopping')
+  let stopping = false
+  function stop(exitCode: number): void {
+    if (stopping) return
+    stopping = true
     setTimeout(() => process.exit(1), config.shutdownGraceMs).unref()
     service.stop().then(
-      () => process.exit(0),
+      () => process.exit(exitCode),
       (error: unknown) => {
         log.error({ err: error }, 'did not stop cleanly')
         process.exit(1)
       },
     )
+  }
+  onStopSignal((signal) => {
+    log.info({ signal }, 'stopping')
+    stop(0)
   })
+  const facts = await service.start()
+  if (config.production) log.info(facts, 'started')
+  else process.stderr.write(describeStart(config, facts))
 }
 
 async function workerProcess(): Promise<void> {
   const config = loadConfig(process.env)
-  const log = await createLog({ level: config.logLevel, pretty: !config.production && process.stdout.isTTY })
+  const log = await createLog({ level: config.logLevel, pretty: isWatchedByPerson(config) })
   const { redisUrl } = config
-  if (process.send === undefined || redisUrl === undefined)
+  if (process.send === undefined || redisUrl === undefined) {
     throw new StartError('CALLCOV_SETTINGS', 'This command is for the service itself; use ROLE=worker.')
+  }
   // Ctrl-C in the terminal reaches every process of the group; the parent decides when this one stops.
   process.on('SIGINT', () => {})
   process.on('uncaughtException', (error) => {
@@ -76,10 +88,14 @@ async function workerProcess(): Promise<void> {
     log,
     parentPid: process.ppid,
     send: (message) => void process.send?.(message),
-    onMessage: (listener) => void process.on('message', (message) => listener(message as StopMessage)),
+    onMessage: (listener) => void process.on('message', (message) => listener(message as ParentMessage)),
     exit: (code) => process.exit(code),
   })
-  process.on('SIGTERM', () => void running.stop(config.shutdownGraceMs))
+  process.on('SIGTERM', () => void running?.stop(config.shutdownGraceMs))
+}
+
+function isWatchedByPerson(config: Config): boolean {
+  return !config.production && process.stdout.isTTY
 }
 
 function onStopSignal(stop: (signal: NodeJS.Signals) => void): void {

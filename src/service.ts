@@ -1,18 +1,29 @@
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
+import type { Redis } from 'ioredis'
+import packageJson from '../package.json' with { type: 'json' }
+import { buildAdmin } from './admin/app.ts'
+import { updateServiceMetrics } from './admin/service-metrics.ts'
 import type { Config } from './config.ts'
 import { ensureDevelopmentSecret } from './development-secrets.ts'
 import { errorCode, StartError } from './errors.ts'
 import { startEmbeddedRedis, type EmbeddedRedis } from './inbox/embedded-redis.ts'
 import { Inbox } from './inbox/inbox.ts'
+import { QueueStatsReader } from './inbox/queue-stats.ts'
+import { Readiness } from './inbox/readiness.ts'
 import { connectForAccepting } from './inbox/redis-connection.ts'
 import type { Logger } from './log.ts'
+import { createReceiverMetrics, createServiceMetrics } from './metrics.ts'
 import { buildReceiver } from './receiver/app.ts'
+import { healthRoutes } from './receiver/health-routes.ts'
 import { RotatingSecrets, type SecretSetting } from './secrets.ts'
 import { Supervisor } from './worker/supervisor.ts'
+import { watchHandlers } from './worker/watch-handlers.ts'
 
 /** Of the grace: what is left for ending processes by force and for Redis. */
 const STOP_RESERVE_MS = 5000
+/** For what runs when a handler file changes. */
+const RELOAD_GRACE_MS = 5000
 
 export interface ServiceOptions {
   readonly config: Config
@@ -20,104 +31,174 @@ export interface ServiceOptions {
   /** The file that runs this service, for the worker process. */
   readonly entry: string
   readonly environment: NodeJS.ProcessEnv
+  /** Told when the service can no longer do its work, with what the operator can do. */
+  readonly onFatal: (message: string) => void
 }
 
-export interface RunningService {
+/** What a running service tells about itself. */
+export interface ServiceFacts {
   /** Where the public listener is; `undefined` in ROLE=worker. */
   readonly url: string | undefined
+  /** Where the private listener is; `undefined` when its port was taken outside production. */
+  readonly adminUrl: string | undefined
   /** Names of the loaded handlers; empty in ROLE=receiver. */
   readonly handlers: readonly string[]
   /** Set when the secret was made here, because none was configured outside production. */
   readonly developmentSecretFile: string | undefined
-  /** Stops in the order of the way of a webhook, and resolves when no process is left. */
-  stop(): Promise<void>
 }
 
-/**
- * Starts what the role asks for, Redis first and the public listener last.
- * @throws StartError with what the operator can do; whatever had started is stopped again
- */
-export async function startService({
-  config,
-  log,
-  entry,
-  environment,
-}: ServiceOptions): Promise<RunningService> {
-  const started: StartedParts = {}
-  try {
-    if (config.redisUrl === undefined) started.redis = await startEmbeddedRedis(config.dataDir, log)
-    const redisUrl = config.redisUrl ?? started.redis?.url ?? ''
+/** The way of a webhook as processes and listeners: starts in one order, stops in the other. */
+export class Service {
+  readonly #options: ServiceOptions
+  readonly #metrics = {
+    receiver: createReceiverMetrics(),
+    service: createServiceMetrics(packageJson.version),
+  }
+  #embeddedRedis: EmbeddedRedis | undefined
+  #redis: Redis | undefined
+  #statsRedis: Redis | undefined
+  #readiness: Readiness | undefined
+  #secrets: RotatingSecrets | undefined
+  #worker: Supervisor | undefined
+  #handlerWatch: { close(): void } | undefined
+  #admin: FastifyInstance | undefined
+  #receiver: FastifyInstance | undefined
 
-    let handlers: readonly string[] = []
-    if (config.role !== 'receiver') {
-      started.worker = new Supervisor({
-        entry,
-        args: ['worker-process'],
-        environment: workerEnvironment(environment, redisUrl),
-        log,
-      })
-      handlers = await started.worker.start()
-    }
-    let url: string | undefined
-    let developmentSecretFile: string | undefined
-    if (config.role !== 'worker') {
-      let setting = config.callcovSecrets
-      if (setting === undefined) {
-        developmentSecretFile = ensureDevelopmentSecret(config.dataDir)
-        setting = { kind: 'file', path: developmentSecretFile }
+  constructor(options: ServiceOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Starts what the role asks for: Redis first, the public listener last.
+   * @throws StartError with what the operator can do; whatever had started is stopped again
+   */
+  async start(): Promise<ServiceFacts> {
+    const { config, log } = this.#options
+    try {
+      if (config.redisUrl === undefined) this.#embeddedRedis = await startEmbeddedRedis(config.dataDir, log)
+      const redisUrl = config.redisUrl ?? this.#embeddedRedis?.url ?? ''
+      this.#redis = connectForAccepting(redisUrl, config.answerWithinMs, log)
+      this.#readiness = new Readiness(this.#redis, log)
+
+      const handlers = config.role === 'receiver' ? [] : await this.#startWorker(redisUrl)
+      const adminUrl = await this.#startAdmin(redisUrl, this.#readiness)
+      if (config.role === 'worker') {
+        return { url: undefined, adminUrl, handlers, developmentSecretFile: undefined }
       }
-      url = await startReceiver(started, { config, log, redisUrl, setting })
+      const developmentSecretFile =
+        config.callcovSecrets === undefined ? ensureDevelopmentSecret(config.dataDir) : undefined
+      const secrets = config.callcovSecrets ?? { kind: 'file', path: developmentSecretFile ?? '' }
+      const url = await this.#startReceiver(this.#redis, this.#readiness, secrets)
+      return { url, adminUrl, handlers, developmentSecretFile }
+    } catch (error) {
+      await this.stop()
+      throw error
     }
-    return { url, handlers, developmentSecretFile, stop: () => stopParts(started, config.shutdownGraceMs) }
-  } catch (error) {
-    await stopParts(started, config.shutdownGraceMs)
-    throw error
+  }
+
+  /** Stops in the order of the way of a webhook, and resolves when no process is left. */
+  async stop(): Promise<void> {
+    const { shutdownGraceMs } = this.#options.config
+    this.#readiness?.stop()
+    this.#handlerWatch?.close()
+    // Side by side: a slow last request must not take the time of the handlers.
+    await Promise.all([
+      this.#receiver?.close(),
+      this.#worker?.stop(Math.max(shutdownGraceMs - STOP_RESERVE_MS, 0)),
+    ])
+    await this.#admin?.close()
+    this.#secrets?.close()
+    this.#readiness?.close()
+    this.#redis?.disconnect()
+    this.#statsRedis?.disconnect()
+    await this.#embeddedRedis?.stop()
+  }
+
+  async #startWorker(redisUrl: string): Promise<readonly string[]> {
+    const { config, log, entry, environment, onFatal } = this.#options
+    const worker = new Supervisor({
+      entry,
+      args: ['worker-process'],
+      environment: workerEnvironment(environment, redisUrl),
+      log,
+      onRestart: (reason) => this.#metrics.service.workerRestarts.inc({ reason }),
+      // While somebody works on a handler, a broken state of it is nothing unusual: the next change may mend it.
+      onCannotStart: config.production ? onFatal : (message) => log.error(message),
+    })
+    this.#worker = worker
+    const handlers = await worker.start()
+    if (!config.production) {
+      const onChange = (file: string) => {
+        log.info({ file }, 'a handler file has changed; the worker starts anew')
+        worker.restart(RELOAD_GRACE_MS)
+      }
+      this.#handlerWatch = watchHandlers(config.handlersDir, onChange, log)
+    }
+    return handlers
+  }
+
+  async #startAdmin(redisUrl: string, readiness: Readiness): Promise<string | undefined> {
+    const { config, log } = this.#options
+    // A connection of its own: counting many dead letters must not hold up webhooks.
+    this.#statsRedis = connectForAccepting(redisUrl, config.answerWithinMs, log)
+    const queueStats = new QueueStatsReader({ redis: this.#statsRedis, prefix: config.redisPrefix, log })
+    const { receiver, service } = this.#metrics
+    const admin = buildAdmin({
+      log,
+      health: (app) => healthRoutes(app, { readiness }),
+      metrics: async () => {
+        const [worker] = await Promise.all([
+          this.#worker?.metrics(),
+          updateServiceMetrics(service, queueStats, readiness),
+        ])
+        const own = await Promise.all([service.registry.metrics(), receiver.registry.metrics()])
+        return [...own, worker ?? ''].join('\n')
+      },
+    })
+    this.#admin = admin
+    try {
+      return await listen(admin, config.adminHost, config.adminPort, 'ADMIN_PORT')
+    } catch (error) {
+      if (config.production || !(error instanceof StartError)) throw error
+      // A second service for a try on one machine: it does its work without.
+      log.warn(`${error.message} Meanwhile this one is without metrics.`)
+      return undefined
+    }
+  }
+
+  async #startReceiver(redis: Redis, readiness: Readiness, setting: SecretSetting): Promise<string> {
+    const { config, log } = this.#options
+    this.#secrets = new RotatingSecrets(setting, (event) => {
+      if ('rotated' in event) log.info('the CallCov secrets were rotated')
+      else log.error(event, 'the file of the CallCov secrets is unusable; the last good ones stay')
+    })
+    const { redisPrefix: prefix, dedupeTtlMs } = config
+    this.#receiver = buildReceiver({
+      inbox: new Inbox({ redis, readiness, prefix, dedupeTtlMs, log }),
+      readiness,
+      secrets: new Map([['callcov', this.#secrets]]),
+      bodyLimitBytes: config.bodyLimitBytes,
+      answerWithinMs: config.answerWithinMs,
+      trustProxy: config.trustProxy,
+      metrics: this.#metrics.receiver,
+      log,
+    })
+    return await listen(this.#receiver, config.host, config.port, 'PORT')
   }
 }
 
-interface StartedParts {
-  redis?: EmbeddedRedis
-  worker?: Supervisor
-  inbox?: Inbox
-  secrets?: RotatingSecrets
-  receiver?: FastifyInstance
-}
-
-async function startReceiver(
-  started: StartedParts,
-  options: { config: Config; log: Logger; redisUrl: string; setting: SecretSetting },
-): Promise<string> {
-  const { config, log, redisUrl, setting } = options
-  started.inbox = new Inbox({
-    redis: connectForAccepting(redisUrl, config.answerWithinMs, log),
-    prefix: config.redisPrefix,
-    dedupeTtlMs: config.dedupeTtlMs,
-    log,
-  })
-  started.secrets = new RotatingSecrets(setting, (event) => {
-    if ('rotated' in event) log.info('the CallCov secrets were rotated')
-    else
-      log.error(
-        { problem: event.problem },
-        'the file of the CallCov secrets is unusable; the last good ones stay',
-      )
-  })
-  started.receiver = buildReceiver({
-    inbox: started.inbox,
-    secrets: new Map([['callcov', started.secrets]]),
-    bodyLimitBytes: config.bodyLimitBytes,
-    answerWithinMs: config.answerWithinMs,
-    trustProxy: config.trustProxy,
-    log,
-  })
+/** Starts to listen and returns the address as one types it on the same machine. */
+async function listen(app: FastifyInstance, host: string, port: number, setting: string): Promise<string> {
   try {
-    await started.receiver.listen({ host: config.host, port: config.port })
+    await app.listen({ host, port })
   } catch (error) {
-    const text = `Cannot listen on ${config.host} port ${config.port} (${errorCode(error)}); end what uses it, or set PORT.`
+    const text = `Cannot listen on ${host} port ${port} (${errorCode(error)}); end what uses it, or set ${setting}.`
     throw new StartError('CALLCOV_LISTEN', text, { cause: error })
   }
-  const { address, port } = started.receiver.server.address() as AddressInfo
-  return `http://${address === '0.0.0.0' || address === '::' ? 'localhost' : address}:${port}`
+  const address = app.server.address() as AddressInfo
+  const isEverywhere = address.address === '0.0.0.0' || address.address === '::'
+  const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  return `http://${isEverywhere ? 'localhost' : name}:${address.port}`
 }
 
 /** Handlers run in the worker, so it is not told what only the receiver needs. */
@@ -129,13 +210,4 @@ function workerEnvironment(environment: NodeJS.ProcessEnv, redisUrl: string): No
     ...rest
   } = environment
   return { ...rest, ROLE: 'worker', REDIS_URL: redisUrl }
-}
-
-async function stopParts(started: StartedParts, graceMs: number): Promise<void> {
-  started.inbox?.stop()
-  // Side by side: a slow last request must not take the time of the handlers.
-  await Promise.all([started.receiver?.close(), started.worker?.stop(Math.max(graceMs - STOP_RESERVE_MS, 0))])
-  started.secrets?.close()
-  started.inbox?.close()
-  await started.redis?.stop()
 }

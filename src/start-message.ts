@@ -1,27 +1,34 @@
+import { resolve } from 'node:path'
 import type { Config } from './config.ts'
-import type { RunningService } from './service.ts'
+import type { ServiceFacts } from './service.ts'
 
 /** What a person at a terminal can do next. It tells where secrets are kept, never what they are. */
-export function describeStart(config: Config, service: RunningService): string {
+export function describeStart(config: Config, service: ServiceFacts): string {
   const rows: [string, string][] = []
   if (service.url !== undefined) {
     rows.push(['webhook URL', `${config.publicUrl ?? service.url}/webhooks/callcov`])
-    const port = new URL(service.url).port
-    rows.push([
-      'try it',
-      port === '8080' ? 'npm run send' : `npm run send -- --url ${service.url}/webhooks/callcov`,
-    ])
+    rows.push(['try it', tryCommand(config, service.url)])
   }
-  if (service.developmentSecretFile !== undefined)
+  if (service.developmentSecretFile !== undefined) {
     rows.push(['secret', `made for development, in ${service.developmentSecretFile}`])
+  }
   rows.push([
     'data',
     config.redisUrl === undefined ? `${config.dataDir} (private redis-server)` : 'in the Redis of REDIS_URL',
   ])
-  if (config.role !== 'receiver')
+  if (config.role !== 'receiver') {
     rows.push(['handlers', `${service.handlers.join(', ')} (yours: ${config.handlersDir})`])
+  }
+  if (service.adminUrl !== undefined) rows.push(['private', `${service.adminUrl}/metrics`])
   rows.push(['stop', 'Ctrl-C'])
   const width = Math.max(...rows.map(([label]) => label.length))
   const lines = rows.map(([label, text]) => `  ${label.padEnd(width)}  ${text}`)
   return `\ncallcov-webhook-receiver is ready\n\n${lines.join('\n')}\n\n`
+}
+
+/** `send` finds port and secret by itself where they are as it expects them. */
+function tryCommand(config: Config, url: string): string {
+  const place = config.dataDir === resolve('./data') ? '' : `DATA_DIR='${config.dataDir}' `
+  const target = new URL(url).port === '8080' ? '' : ` -- --url ${url}/webhooks/callcov`
+  return `${place}npm run send${target}`
 }

@@ -17,6 +17,8 @@ export interface SendOptions extends SampleOptions {
 const MAX_COUNT = 10_000_000
 const MAX_SEGMENTS = 100_000
 const MAX_CONCURRENCY = 10_000
+/** One in 17 minutes; an interval of more than 24 days would overflow the timer, which then fires at once. */
+const MIN_RATE = 0.001
 const MAX_RATE = 100_000
 
 /** The options of `send`, in the order its help shows them. */
@@ -71,8 +73,8 @@ function wholeNumber(min: number, max: number) {
 
 function rate(value: string): number {
   const number = /^\d{1,9}(\.\d+)?$/.test(value) ? Number(value) : Number.NaN
-  if (number > 0 && number <= MAX_RATE) return number
-  throw new InvalidArgumentError(`It must be a number above 0, up to ${MAX_RATE}.`)
+  if (number >= MIN_RATE && number <= MAX_RATE) return number
+  throw new InvalidArgumentError(`It must be a number from ${MIN_RATE} to ${MAX_RATE}.`)
 }
 
 function text(value: string): string {

@@ -5,7 +5,7 @@ import type { Logger } from '../log.ts'
 import { deliveryId } from './delivery-id.ts'
 import { encodeBody, encodeMetadata, ENVELOPE_VERSION, type Metadata } from './envelope.ts'
 import { INBOX_QUEUE, openQueue } from './queues.ts'
-import { RedisState } from './redis-state.ts'
+import type { Readiness } from './readiness.ts'
 
 /** What becomes of a webhook that is authentic. */
 export type AcceptOutcome = 'accepted' | 'duplicate' | 'conflict' | 'unrecognised'
@@ -29,18 +29,21 @@ const DIGEST_CHARACTERS = 16
  * come between the two.
  */
 export class Inbox {
-  readonly state: RedisState
-  readonly #redis: Redis
+  readonly #readiness: Readiness
   readonly #queue: Queue
   readonly #dedupeTtlMs: number
-  #stopping = false
 
-  /** Takes ownership of the connection. */
-  constructor(options: { redis: Redis; prefix: string; dedupeTtlMs: number; log: Logger }) {
-    this.#redis = options.redis
+  constructor(options: {
+    /** The caller's, who closes it. */
+    redis: Redis
+    readiness: Readiness
+    prefix: string
+    dedupeTtlMs: number
+    log: Logger
+  }) {
+    this.#readiness = options.readiness
     this.#dedupeTtlMs = options.dedupeTtlMs
     this.#queue = openQueue(INBOX_QUEUE, options)
-    this.state = new RedisState(options.redis, options.log)
   }
 
   /**
@@ -49,7 +52,7 @@ export class Inbox {
    * stored all the same: the sender's next try is then a duplicate.
    */
   async accept(webhook: AuthenticWebhook, withinMs: number): Promise<AcceptOutcome> {
-    const refusal = this.refusal()
+    const refusal = this.#readiness.refusal()
     if (refusal !== undefined) throw new UnavailableError(refusal)
     const { promise: late, reject } = Promise.withResolvers<never>()
     const timer = setTimeout(() => reject(new UnavailableError('redis-unreachable')), withinMs)
@@ -58,26 +61,6 @@ export class Inbox {
     } finally {
       clearTimeout(timer)
     }
-  }
-
-  /** Why nothing can be stored at this moment. */
-  refusal(): UnavailableReason | undefined {
-    return this.#stopping ? 'stopping' : this.state.refusal()
-  }
-
-  /** The same from fresh facts, for readiness. */
-  async unavailableReason(): Promise<UnavailableReason | undefined> {
-    return this.#stopping ? 'stopping' : await this.state.unavailableReason()
-  }
-
-  /** From now on nothing is accepted; what is being stored goes on. */
-  stop(): void {
-    this.#stopping = true
-  }
-
-  close(): void {
-    this.state.close()
-    this.#redis.disconnect()
   }
 
   async #store(webhook: AuthenticWebhook): Promise<AcceptOutcome> {
@@ -114,7 +97,7 @@ export class Inbox {
     try {
       const deduplication = { id: dedupeId, ttl: this.#dedupeTtlMs }
       const job = await this.#queue.add(name, data, { jobId, deduplication })
-      this.state.countAccepted(data.length + name.length + OVERHEAD_BYTES)
+      this.#readiness.countAccepted(data.length + name.length + OVERHEAD_BYTES)
       return { added: job.id === jobId, firstDigest: job.id?.slice(-DIGEST_CHARACTERS) }
     } catch (error) {
       throw new UnavailableError(storeFailure(error), error)

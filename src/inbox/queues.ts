@@ -29,3 +29,44 @@ export function openQueue(name: string, { redis, prefix, log }: QueueConnection)
   queue.on('error', (error) => log.debug({ err: error, queue: name }, 'queue error'))
   return queue
 }
+
+/** The arguments of `queue.add` for the job of one handler: the body stays in the inbox, under the same id. */
+export function handlerJob(
+  jobId: string,
+  type: string,
+  bytes: number,
+): [string, { bytes: number }, { jobId: string }] {
+  return [type, { bytes }, { jobId }]
+}
+
+/** The length of the body as the data of a handler's job tell it. */
+export function bodyLengthOf(data: unknown): number {
+  const bytes = typeof data === 'object' && data !== null && 'bytes' in data ? data.bytes : undefined
+  return typeof bytes === 'number' ? bytes : 0
+}
+
+/** How often a job was replayed by hand; kept as its progress, which attempts and restarts leave alone. */
+export function replayCount(progress: unknown): number {
+  const replay =
+    typeof progress === 'object' && progress !== null && 'replay' in progress ? progress.replay : 0
+  return typeof replay === 'number' ? replay : 0
+}
+
+/** The progress of a job that is replayed once more. */
+export function nextReplay(progress: unknown): { replay: number } {
+  return { replay: replayCount(progress) + 1 }
+}
+
+const registryKey = (prefix: string) => `${prefix}:handlers`
+
+/** Remembers the names of handlers, so that tools find their queues without loading anybody's code. */
+export function registerHandlers({ redis, prefix, log }: QueueConnection, names: readonly string[]): void {
+  redis
+    .sadd(registryKey(prefix), ...names)
+    .catch((error: unknown) => log.warn({ err: error }, 'handlers not registered'))
+}
+
+/** The names of all handlers that ever ran on this Redis, in alphabetical order. */
+export async function registeredHandlers({ redis, prefix }: QueueConnection): Promise<string[]> {
+  return (await redis.smembers(registryKey(prefix))).toSorted()
+}

@@ -9,7 +9,9 @@ import Fastify, {
 } from 'fastify'
 import { BodyTooLargeError, MethodNotAllowedError, NotFoundError } from '../errors.ts'
 import type { Inbox } from '../inbox/inbox.ts'
+import type { Readiness } from '../inbox/readiness.ts'
 import type { Logger } from '../log.ts'
+import type { ReceiverMetrics } from '../metrics.ts'
 import { sources } from '../sources/sources.ts'
 import { healthRoutes } from './health-routes.ts'
 import { markTimedOut } from './observe.ts'
@@ -28,11 +30,13 @@ const TIME_LIMITS = {
 
 export interface ReceiverOptions {
   readonly inbox: Inbox
+  readonly readiness: Readiness
   /** The secrets in force, newest first, by name of the source; a source without is not served. */
   readonly secrets: ReadonlyMap<string, { readonly current: readonly string[] }>
   readonly bodyLimitBytes: number
   readonly answerWithinMs: number
   readonly trustProxy?: number | string[] | undefined
+  readonly metrics: ReceiverMetrics
   readonly log: Logger
 }
 
@@ -67,7 +71,7 @@ export function buildReceiver(options: ReceiverOptions): FastifyInstance {
   })
   app.setErrorHandler(answerError)
 
-  app.register(healthRoutes, { inbox: options.inbox })
+  app.register(healthRoutes, { readiness: options.readiness })
   for (const source of sources) {
     const secrets = options.secrets.get(source.name)
     if (secrets !== undefined) app.register(webhookRoutes, { ...options, source, secrets })

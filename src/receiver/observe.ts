@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { UnavailableError } from '../errors.ts'
 import type { AcceptOutcome } from '../inbox/inbox.ts'
+import type { ReceiverMetrics } from '../metrics.ts'
 
 /** How a request for a webhook ended. Closed list: a log field and a metric label. */
 export type RequestOutcome =
@@ -28,17 +29,25 @@ const OUTCOME_OF_STATUS: Record<number, RequestOutcome> = {
   503: 'unavailable',
 }
 
-/** Writes one log line when the request is over, however it ended: answered, timed out or abandoned. */
-export function observeRequest(request: FastifyRequest, reply: FastifyReply, source: string): void {
+/** Counts the request and writes one log line when it is over, however it ended: answered, timed out or abandoned. */
+export function observeRequest(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  source: string,
+  metrics: ReceiverMetrics,
+): void {
   const startedAt = performance.now()
   reply.raw.once('close', () => {
     const outcome = outcomeOf(request, reply)
     const { facts, failure } = request
+    const durationMs = performance.now() - startedAt
+    metrics.requests.inc({ source, outcome })
+    metrics.answerSeconds.observe({ source, outcome }, durationMs / 1000)
     const line = {
       source,
       outcome,
       status: reply.raw.writableFinished ? reply.statusCode : null,
-      durationMs: Math.round((performance.now() - startedAt) * 100) / 100,
+      durationMs: Math.round(durationMs * 100) / 100,
       ...(facts && { id: facts.id, event: facts.event, bytes: (request.body as Buffer).length }),
       ...(failure && { reason: failure.reason }),
     }

@@ -4,6 +4,7 @@ import { sha256Hex } from '../inbox/delivery-id.ts'
 import type { Inbox } from '../inbox/inbox.ts'
 import { parseJson, type Source } from '../sources/source.ts'
 import type { WebhookEvent } from '../sources/sources.ts'
+import type { ReceiverMetrics } from '../metrics.ts'
 import { noteFailure, observeRequest } from './observe.ts'
 
 export interface WebhookRoutesOptions {
@@ -12,6 +13,7 @@ export interface WebhookRoutesOptions {
   readonly inbox: Inbox
   readonly bodyLimitBytes: number
   readonly answerWithinMs: number
+  readonly metrics: ReceiverMetrics
 }
 
 /**
@@ -19,14 +21,14 @@ export interface WebhookRoutesOptions {
  * signature over the raw bytes, and only then does anything look at the JSON.
  */
 export async function webhookRoutes(app: FastifyInstance, options: WebhookRoutesOptions): Promise<void> {
-  const { source, secrets, inbox, bodyLimitBytes, answerWithinMs } = options
+  const { source, secrets, inbox, bodyLimitBytes, answerWithinMs, metrics } = options
   app.decorateRequest('facts', undefined)
   app.decorateRequest('failure', undefined)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body)
 
   app.addHook('onRequest', async (request, reply) => {
-    observeRequest(request, reply, source.name)
+    observeRequest(request, reply, source.name, metrics)
     const { headers } = request
     if ((headers['content-encoding'] ?? 'identity').trim().toLowerCase() !== 'identity') {
       throw new ContentEncodingError()
@@ -43,6 +45,9 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRoutes
       const rawBody = (request.body as Buffer | undefined) ?? Buffer.alloc(0)
       const authentication = source.authenticate(request.headers, rawBody, secrets.current)
       if (!authentication.ok) throw new UnauthorizedError(source.unauthorizedText)
+      metrics.secretMatched.inc({ source: source.name, position: authentication.position })
+      metrics.bodyBytes.observe({ source: source.name }, rawBody.length)
+      metrics.lastWebhook.set({ source: source.name }, Date.now() / 1000)
 
       const bodySha256 = sha256Hex(rawBody)
       const json = parseJson(rawBody)

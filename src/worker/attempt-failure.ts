@@ -1,20 +1,5 @@
+import { formatReason, type FailureReason } from '../inbox/dead-letters.ts'
 import { isPermanent, retryAfterMs } from '../handlers/handler-errors.ts'
-
-/** Why an attempt failed. The list is closed: it is a metric label and how dead letters are found. */
-export type FailureReason =
-  | 'failed'
-  | 'timeout'
-  | 'permanent'
-  /** The worker process ended or froze each time the job ran. */
-  | 'crashed'
-  /** The body cannot be read: damaged, or written by a newer release. */
-  | 'unreadable'
-  /** The body is no JSON, or names no outcome that is known. */
-  | 'unrecognised'
-  /** A known field has another type than documented. */
-  | 'schema'
-  /** The same outcome came with another body. */
-  | 'conflict'
 
 const TEXT_CHARACTERS = 500
 const STACK_FRAMES = 5
@@ -35,7 +20,7 @@ export class AttemptFailure extends Error {
     text: string,
     options: { final?: boolean; delayMs?: number | undefined; stack?: string } = {},
   ) {
-    super(`${reason}: ${text.slice(0, TEXT_CHARACTERS)}`)
+    super(formatReason(reason, text.slice(0, TEXT_CHARACTERS)))
     this.reason = reason
     this.final = options.final ?? false
     this.delayMs = options.delayMs

@@ -1,12 +1,39 @@
 import type { Job, Queue } from 'bullmq'
-import { decodeDelivery } from '../inbox/delivery-reader.ts'
 import type { LoadedHandler } from '../handlers/loader.ts'
+import { decodeDelivery } from '../inbox/delivery-reader.ts'
+import { decodeMetadata } from '../inbox/envelope.ts'
+import { handlerJob, INBOX_QUEUE, replayCount } from '../inbox/queues.ts'
+import type { Logger } from '../log.ts'
 import { AttemptFailure } from './attempt-failure.ts'
+import { LargeBodies } from './large-bodies.ts'
 import { readEvent } from './read-event.ts'
+import type { JobRunner } from './run-job.ts'
+
+const CONCURRENCY = 20
 
 export interface HandlerQueue {
   readonly handler: LoadedHandler
   readonly queue: Queue
+}
+
+/** Takes deliveries from the inbox and dispatches each to the handlers that want it. */
+export function createDispatchRunner(
+  handlers: readonly HandlerQueue[],
+  shared: Pick<JobRunner, 'limits' | 'stopped' | 'suspects'> & { readonly log: Logger },
+): JobRunner {
+  const { log, ...rest } = shared
+  const largeBodies = new LargeBodies()
+  return {
+    ...rest,
+    queue: INBOX_QUEUE,
+    concurrency: CONCURRENCY,
+    run: (job) => largeBodies.inTurn(bodyLength(job), () => dispatch(job, handlers)),
+    onEnd(job, { failure, decision }) {
+      const line = { job: job.id, decision: decision.kind }
+      if (failure !== undefined) log.warn({ ...line, reason: failure.message }, 'delivery not dispatched')
+      else log.debug(line, 'delivery dispatched')
+    },
+  }
 }
 
 /**
@@ -14,19 +41,24 @@ export interface HandlerQueue {
  * crash is harmless: the jobs have the id of the delivery's own job, and a queue takes an id once.
  * @throws AttemptFailure when the delivery is to be a dead letter, or cannot be read yet
  */
-export async function dispatch(job: Job, handlers: readonly HandlerQueue[]): Promise<string[]> {
-  const jobId = job.id
-  if (jobId === undefined) throw new AttemptFailure('unreadable', 'the job has no id', { final: true })
+async function dispatch(job: Job, handlers: readonly HandlerQueue[]): Promise<string[]> {
   const read = await decodeDelivery(job.name, job.data)
   if (!read.ok) throw new AttemptFailure('unreadable', read.problem)
-  const { hold } = read.delivery.metadata
-  if (hold !== undefined) {
-    throw new AttemptFailure(hold, 'this outcome came before with another body; replay it to hand it on', {
-      final: true,
-    })
+  const { metadata } = read.delivery
+  if (metadata.hold !== undefined && replayCount(job.progress) === 0) {
+    const text = 'this outcome came before with another body; replay it to hand it on'
+    throw new AttemptFailure(metadata.hold, text, { final: true })
   }
   const { event } = readEvent(read.delivery)
   const wanting = handlers.filter(({ handler }) => handler.on.has(event.type))
-  await Promise.all(wanting.map(({ queue }) => queue.add(event.type, {}, { jobId })))
+  await Promise.all(
+    wanting.map(({ queue }) => queue.add(...handlerJob(job.id ?? '', event.type, metadata.bytes))),
+  )
   return wanting.map(({ handler }) => handler.name)
+}
+
+/** 0 when the metadata cannot be read: then the body will not be, either. */
+function bodyLength(job: Job): number {
+  const decoded = decodeMetadata(job.name)
+  return decoded.ok ? decoded.metadata.bytes : 0
 }

@@ -4,11 +4,14 @@ export type WorkerMessage =
   /** It cannot start; `message` says what to do. */
   | { readonly kind: 'cannot-start'; readonly message: string }
   | { readonly kind: 'heartbeat' }
+  /** Its metrics in Prometheus' text format. */
+  | { readonly kind: 'metrics'; readonly text: string }
 
 /** What the parent tells the worker process. */
-export interface StopMessage {
-  readonly kind: 'stop'
-  readonly graceMs: number
-}
+export type ParentMessage =
+  { readonly kind: 'stop'; readonly graceMs: number } | { readonly kind: 'send-metrics' }
 
 export const HEARTBEAT_MS = 1000
+
+/** The exit code of a worker that starts afresh because runs of a handler do not end. */
+export const EXHAUSTED_EXIT_CODE = 75

@@ -1,10 +1,11 @@
 import { Worker as Thread } from 'node:worker_threads'
+import type { Config } from '../config.ts'
 import { StartError } from '../errors.ts'
 import { loadHandlers } from '../handlers/loader.ts'
-import type { Config } from '../config.ts'
 import type { Logger } from '../log.ts'
-import { HEARTBEAT_MS, type StopMessage, type WorkerMessage } from './messages.ts'
-import { startWorker, type RunningWorker } from './worker.ts'
+import { createWorkerMetrics } from '../metrics.ts'
+import { EXHAUSTED_EXIT_CODE, HEARTBEAT_MS, type ParentMessage, type WorkerMessage } from './messages.ts'
+import { startWorker } from './worker.ts'
 
 /** For a worker that stops because its handlers no longer end: what still can finish should do so. */
 const EXHAUSTED_GRACE_MS = 5000
@@ -14,14 +15,14 @@ export interface WorkerProcessOptions {
   readonly log: Logger
   readonly parentPid: number
   readonly send: (message: WorkerMessage) => void
-  readonly onMessage: (listener: (message: StopMessage) => void) => void
+  readonly onMessage: (listener: (message: ParentMessage) => void) => void
   readonly exit: (code: number) => void
 }
 
 /** The worker as a process of its own: loads the handlers, runs them, and tells the supervisor that it lives. */
 export async function runWorkerProcess(
   options: WorkerProcessOptions,
-): Promise<{ stop(graceMs: number): Promise<void> }> {
+): Promise<{ stop(graceMs: number): void } | undefined> {
   const { config, log, parentPid, send, onMessage, exit } = options
   const watch = new Thread(new URL('./parent-watch.ts', import.meta.url), { workerData: { parentPid } })
   watch.unref()
@@ -33,22 +34,34 @@ export async function runWorkerProcess(
   })
   if (handlers === undefined) {
     exit(1)
-    return { stop: async () => {} }
+    return undefined
   }
 
-  let stopping: Promise<void> | undefined
-  const stop = (graceMs: number) => (stopping ??= worker.stop(graceMs).then(() => exit(0)))
-  const worker: RunningWorker = startWorker({
+  const metrics = createWorkerMetrics()
+  const worker = startWorker({
     config,
     handlers,
+    metrics,
     log,
     onExhausted(handler) {
-      if (stopping !== undefined) return
+      if (stopping) return
       log.error({ handler }, 'too many runs of this handler ignore their abort; the worker starts afresh')
-      void stop(EXHAUSTED_GRACE_MS)
+      stop(EXHAUSTED_GRACE_MS, EXHAUSTED_EXIT_CODE)
     },
   })
-  onMessage((message) => void stop(message.graceMs))
+  let stopping = false
+  function stop(graceMs: number, exitCode = 0): void {
+    if (stopping) return
+    stopping = true
+    worker.stop(graceMs).then(
+      () => exit(exitCode),
+      () => exit(1),
+    )
+  }
+  onMessage((message) => {
+    if (message.kind === 'stop') stop(message.graceMs)
+    else void metrics.registry.metrics().then((text) => send({ kind: 'metrics', text }))
+  })
   setInterval(() => send({ kind: 'heartbeat' }), HEARTBEAT_MS)
   send({ kind: 'ready', handlers: handlers.map(({ name }) => name) })
   return { stop }

@@ -20,12 +20,20 @@ export interface JobRunner {
    * another worker meanwhile.
    */
   run(job: Job, lost: AbortSignal): Promise<unknown>
-  /** Told after each attempt that counted, with what comes next. */
-  onAttempt?(job: Job, failure: AttemptFailure | undefined, decision: Decision): void
+  /** Told how each run ended and what comes next. */
+  onEnd(job: Job, end: RunEnd): void
 }
 
+export interface RunEnd {
+  readonly failure?: AttemptFailure
+  readonly decision: Decision
+  readonly durationMs: number
+}
+
+/** What follows a run. `given back`: it did not count as an attempt. `lost`: another worker has the job now. */
 export type Decision =
-  { readonly kind: 'done' | 'dead letter' } | { readonly kind: 'retry'; readonly delayMs: number }
+  | { readonly kind: 'done' | 'dead letter' | 'given back' | 'lost' }
+  | { readonly kind: 'retry'; readonly delayMs: number }
 
 /** Starts to take jobs from one queue. The caller closes the worker, and the connection after it. */
 export function startJobWorker(runner: JobRunner, { redis, prefix, log }: QueueConnection): Worker {
@@ -61,40 +69,45 @@ async function processJob(
   job.opts.attempts = runner.limits.attempts
   job.opts.backoff = { type: 'planned' }
   job.opts.stackTraceLimit = 1
+  const startedAt = performance.now()
+  const end = (decision: Decision, failure?: AttemptFailure) =>
+    runner.onEnd(job, { decision, durationMs: performance.now() - startedAt, ...(failure && { failure }) })
+  const giveBack = async (delayMs: number): Promise<never> => {
+    end({ kind: 'given back' })
+    await job.moveToDelayed(Date.now() + delayMs, token)
+    throw new DelayedError()
+  }
+
   const isSuspect = job.stalledCounter > 0
   if (isSuspect && job.stalledCounter > MAX_CRASHES) {
     const text = `the worker ended or froze ${job.stalledCounter} times while this ran`
-    throw fail(runner, job, new AttemptFailure('crashed', text, { final: true }))
+    const failure = new AttemptFailure('crashed', text, { final: true })
+    end({ kind: 'dead letter' }, failure)
+    throw failure
   }
   const release = isSuspect ? runner.suspects.tryEnter() : () => {}
-  if (release === undefined || runner.stopped.aborted) return await giveBack(job, token, stepBackMs())
+  if (release === undefined || runner.stopped.aborted) return await giveBack(stepBackMs())
   try {
     const result = await runner.run(job, lost ?? new AbortController().signal)
-    runner.onAttempt?.(job, undefined, { kind: 'done' })
+    end({ kind: 'done' })
     return result
   } catch (thrown) {
-    if (runner.stopped.aborted) return await giveBack(job, token, 0)
-    throw fail(runner, job, thrown instanceof AttemptFailure ? thrown : describeThrown(thrown))
+    if (runner.stopped.aborted) return await giveBack(0)
+    const failure = thrown instanceof AttemptFailure ? thrown : describeThrown(thrown)
+    end(
+      lost?.aborted === true ? { kind: 'lost' } : decide(failure, job.attemptsMade + 1, runner.limits),
+      failure,
+    )
+    throw failure
   } finally {
     release()
   }
 }
 
 /** Decides what follows a failed attempt; BullMQ carries it out. */
-function fail(runner: JobRunner, job: Job, failure: AttemptFailure): AttemptFailure {
-  const attemptsMade = job.attemptsMade + 1
-  const delayMs = nextDelayMs(failure, attemptsMade, runner.limits)
-  if (delayMs === NO_RETRY || attemptsMade >= runner.limits.attempts) {
-    runner.onAttempt?.(job, failure, { kind: 'dead letter' })
-    return failure
-  }
+function decide(failure: AttemptFailure, attemptsMade: number, limits: RetryLimits): Decision {
+  const delayMs = nextDelayMs(failure, attemptsMade, limits)
+  if (delayMs === NO_RETRY || attemptsMade >= limits.attempts) return { kind: 'dead letter' }
   failure.retryInMs = delayMs
-  runner.onAttempt?.(job, failure, { kind: 'retry', delayMs })
-  return failure
-}
-
-/** Puts the job back without using up an attempt. */
-async function giveBack(job: Job, token: string | undefined, delayMs: number): Promise<never> {
-  await job.moveToDelayed(Date.now() + delayMs, token)
-  throw new DelayedError()
+  return { kind: 'retry', delayMs }
 }

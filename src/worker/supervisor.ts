@@ -1,7 +1,8 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { StartError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import type { StopMessage, WorkerMessage } from './messages.ts'
+import { withinTime } from '../time-limit.ts'
+import { EXHAUSTED_EXIT_CODE, type ParentMessage, type WorkerMessage } from './messages.ts'
 
 /** A worker that is silent for so long is frozen, and ended. */
 const SILENT_MS = 30_000
@@ -11,24 +12,34 @@ const RESTART_MAX_MS = 10_000
 const HEALTHY_MS = 60_000
 /** What a worker may take beyond its grace before it is ended. */
 const STOP_MARGIN_MS = 3000
+const METRICS_WITHIN_MS = 500
+
+/** Why a worker was replaced. Closed list: a metric label. */
+export type RestartReason = 'exited' | 'killed' | 'frozen' | 'exhausted' | 'handlers-changed'
 
 export interface SupervisorOptions {
   readonly entry: string
   readonly args: readonly string[]
   readonly environment: NodeJS.ProcessEnv
   readonly log: Logger
+  readonly onRestart: (reason: RestartReason) => void
+  /** Told when a later worker cannot start; no other one is started before `restart`. */
+  readonly onCannotStart: (message: string) => void
 }
 
 /** Keeps one worker process running: whatever a handler does to it, the receiver goes on and a new one follows. */
 export class Supervisor {
   readonly #options: SupervisorOptions
+  /** Settled by the first worker: until one has been ready, its failure is the failure of the start. */
+  readonly #firstReady = Promise.withResolvers<readonly string[]>()
   #child: ChildProcess | undefined
+  #wasReady = false
   #restarts = 0
   #restartTimer: NodeJS.Timeout | undefined
   #stopping = false
-  /** Settled by the first worker: until one has been ready, its failure is the failure of the start. */
-  readonly #firstReady = Promise.withResolvers<readonly string[]>()
-  #wasReady = false
+  /** Why the present worker is being replaced, when that was decided here. */
+  #replacing: RestartReason | undefined
+  #onMetrics: ((text: string) => void) | undefined
 
   constructor(options: SupervisorOptions) {
     this.#options = options
@@ -43,16 +54,35 @@ export class Supervisor {
     return this.#firstReady.promise
   }
 
+  /** Replaces the worker by a new one, which loads the handlers anew. */
+  restart(graceMs: number): void {
+    clearTimeout(this.#restartTimer)
+    this.#replacing = 'handlers-changed'
+    if (this.#child === undefined) this.#launch()
+    else void this.#end(this.#child, graceMs)
+  }
+
+  /** The worker's metrics in Prometheus' text format; empty when there is none that answers at once. */
+  async metrics(): Promise<string> {
+    const child = this.#child
+    if (child?.connected !== true) return ''
+    const { promise, resolve } = Promise.withResolvers<string>()
+    this.#onMetrics = resolve
+    child.send({ kind: 'send-metrics' } satisfies ParentMessage)
+    return (await withinTime(promise, METRICS_WITHIN_MS)) ?? ''
+  }
+
   /** Ends the worker within `graceMs`, by force when it does not end by itself. */
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true
     clearTimeout(this.#restartTimer)
-    const child = this.#child
-    if (child === undefined) return
+    if (this.#child !== undefined) await this.#end(this.#child, graceMs)
+  }
+
+  async #end(child: ChildProcess, graceMs: number): Promise<void> {
     const { promise: exited, resolve } = Promise.withResolvers<void>()
     child.once('exit', () => resolve())
-    const message: StopMessage = { kind: 'stop', graceMs }
-    if (child.connected) child.send(message)
+    if (child.connected) child.send({ kind: 'stop', graceMs } satisfies ParentMessage)
     const timer = setTimeout(() => child.kill('SIGKILL'), graceMs + STOP_MARGIN_MS)
     await exited
     clearTimeout(timer)
@@ -63,12 +93,15 @@ export class Supervisor {
     const startedAt = Date.now()
     const child = fork(entry, args, { env: environment, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     this.#child = child
+    let cannotStart = false
     const silence = setTimeout(() => {
       log.error({ pid: child.pid, silentMs: SILENT_MS }, 'the worker is frozen and is ended')
+      this.#replacing = 'frozen'
       child.kill('SIGKILL')
     }, SILENT_MS)
     child.on('message', (message: WorkerMessage) => {
       silence.refresh()
+      if (message.kind === 'cannot-start') cannotStart = true
       this.#onMessage(message)
     })
     child.on('error', (error) => log.error({ err: error }, 'the worker cannot be reached'))
@@ -79,25 +112,35 @@ export class Supervisor {
       if (!this.#wasReady) {
         const text = `The worker ended (${signal ?? `code ${code}`}) while it loaded the handlers.`
         this.#firstReady.reject(new StartError('CALLCOV_HANDLERS', text))
-        return
+      } else if (!cannotStart || this.#replacing === 'handlers-changed') {
+        this.#replace(startedAt, code, signal)
       }
-      if (Date.now() - startedAt > HEALTHY_MS) this.#restarts = 0
-      const delayMs = Math.min(RESTART_MIN_MS * 2 ** this.#restarts, RESTART_MAX_MS)
-      this.#restarts += 1
-      log.error({ code, signal, restartInMs: delayMs }, 'the worker ended and is started again')
-      this.#restartTimer = setTimeout(() => this.#launch(), delayMs)
     })
   }
 
+  #replace(startedAt: number, code: number | null, signal: NodeJS.Signals | null): void {
+    const { log, onRestart } = this.#options
+    const exhausted = code === EXHAUSTED_EXIT_CODE
+    const reason = this.#replacing ?? (exhausted ? 'exhausted' : signal === null ? 'exited' : 'killed')
+    this.#replacing = undefined
+    if (Date.now() - startedAt > HEALTHY_MS || reason === 'handlers-changed') this.#restarts = 0
+    const isPlanned = reason === 'handlers-changed' || exhausted
+    const delayMs = isPlanned ? 0 : Math.min(RESTART_MIN_MS * 2 ** this.#restarts, RESTART_MAX_MS)
+    this.#restarts += 1
+    if (!isPlanned) log.error({ code, signal, reason, restartInMs: delayMs }, 'the worker ended')
+    onRestart(reason)
+    this.#restartTimer = setTimeout(() => this.#launch(), delayMs)
+  }
+
   #onMessage(message: WorkerMessage): void {
-    const { log } = this.#options
+    const { log, onCannotStart } = this.#options
     if (message.kind === 'ready') {
       if (this.#wasReady) log.info({ handlers: message.handlers }, 'the worker runs again')
       this.#wasReady = true
       this.#firstReady.resolve(message.handlers)
     } else if (message.kind === 'cannot-start') {
-      if (this.#wasReady) log.error(message.message)
+      if (this.#wasReady) onCannotStart(message.message)
       else this.#firstReady.reject(new StartError('CALLCOV_HANDLERS', message.message))
-    }
+    } else if (message.kind === 'metrics') this.#onMetrics?.(message.text)
   }
 }

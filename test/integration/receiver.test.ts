@@ -56,7 +56,7 @@ describe('the public listener', () => {
   })
 
   it('takes identity as the only content encoding and unpacks nothing', async () => {
-    const { url, inbox } = await startReceiver(await startRedis())
+    const { url, readiness } = await startReceiver(await startRedis())
     const packed = signedDelivery({ body: gzipSync('{}') })
     for (const encoding of ['gzip', 'br', 'deflate', 'identity, gzip', '']) {
       const answer = await post(`${url}/webhooks/callcov`, {
@@ -69,7 +69,7 @@ describe('the public listener', () => {
     const delivery = signedDelivery()
     const identity = { ...delivery, headers: { ...delivery.headers, 'content-encoding': 'Identity' } }
     expect((await post(`${url}/webhooks/callcov`, identity)).status).toBe(200)
-    expect(inbox.refusal()).toBeUndefined()
+    expect(readiness.refusal()).toBeUndefined()
   })
 
   it('takes a body of exactly the limit, refuses one byte more, declared or not, and closes', async () => {

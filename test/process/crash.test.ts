@@ -17,9 +17,9 @@ describe('after a 200', () => {
     const dir = tempDir()
     const runs = join(dir, 'runs')
     // The first start never finishes a run, so that nothing can be handled before the kill.
-    const setup = (then: string) => ({
-      env: { DATA_DIR: join(dir, 'data'), HANDLERS_DIR: join(dir, `handlers-${then.length}`) },
-      handlers: { 'recorder.ts': recordingHandler(runs, { then }) },
+    const setup = (does: string) => ({
+      env: { DATA_DIR: join(dir, 'data'), HANDLERS_DIR: join(dir, `handlers-${does.length}`) },
+      handlers: { 'recorder.ts': recordingHandler(runs, { does }) },
     })
     const service = await startService(setup('await sleep(60_000)'))
     const answer = await post(service.webhookUrl, signedDelivery())

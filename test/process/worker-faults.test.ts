@@ -17,7 +17,7 @@ const TAKEN_UP_WITHIN_MS = 20_000
 
 it('runs a handler again within 20 s when the worker was killed during its run, with the same delivery id', async () => {
   const { service, runs } = await startWith({
-    then: 'if (context.attempt === 1 && !globalThis.again) await sleep(60_000)',
+    does: 'if (context.attempt === 1 && !globalThis.again) await sleep(60_000)',
   })
   await post(service.webhookUrl, signedDelivery())
   await waitForRuns(runs, 1)
@@ -38,7 +38,7 @@ it('keeps what a handler throws as a readable reason, whatever it is', async () 
   ]
   for (const value of thrown) {
     const { service, redis } = await startWith({
-      then: `throw ${value}`,
+      does: `throw ${value}`,
       options: `attempts: 2, backoff: '10ms',`,
     })
     await post(service.webhookUrl, signedDelivery())
@@ -54,7 +54,7 @@ it('keeps what a handler throws as a readable reason, whatever it is', async () 
 
 it('ends a run that never resolves at its timeout, retries it, and keeps it as a dead letter in the end', async () => {
   const { service, redis, runs } = await startWith({
-    then: 'await new Promise(() => {})',
+    does: 'await new Promise(() => {})',
     options: `attempts: 2, backoff: '10ms', timeout: '300ms',`,
   })
   await post(service.webhookUrl, signedDelivery())
@@ -65,7 +65,7 @@ it('ends a run that never resolves at its timeout, retries it, and keeps it as a
 
 it('starts afresh when more runs ignore their abort than the handler may have at once, and loses none', async () => {
   const { service, redis, runs } = await startWith({
-    then: 'if (event.call.agentId === "stuck") await new Promise(() => {})',
+    does: 'if (event.call.agentId === "stuck") await new Promise(() => {})',
     options: `attempts: 1, timeout: '100ms', concurrency: 2,`,
   })
   const before = await service.workerPid()
@@ -79,7 +79,7 @@ it('starts afresh when more runs ignore their abort than the handler may have at
 
 it('asks again when the handler says, using up an attempt', async () => {
   const { service, redis, runs } = await startWith({
-    then: `throw new RetryLater('300ms')`,
+    does: `throw new RetryLater('300ms')`,
     options: 'attempts: 3,',
   })
   await post(service.webhookUrl, signedDelivery())
@@ -92,7 +92,7 @@ it('asks again when the handler says, using up an attempt', async () => {
 
 it('makes only the delivery that ends the process a dead letter, not those that ran beside it', async () => {
   const { service, redis, runs } = await startWith({
-    then: `if (event.analysisId === '${POISON}') process.exit(7)
+    does: `if (event.analysisId === '${POISON}') process.exit(7)
     await sleep(300)`,
   })
   const innocent = Array.from({ length: 19 }, () => signedDelivery())
@@ -114,7 +114,7 @@ it('answers webhooks and runs other handlers while one handler blocks its event 
   const service = await startService({
     env: { REDIS_URL: redis.url },
     handlers: {
-      'blocking.ts': recordingHandler(blocking, { name: 'blocking', then: block }),
+      'blocking.ts': recordingHandler(blocking, { name: 'blocking', does: block }),
       'healthy.ts': recordingHandler(healthy, { name: 'healthy' }),
     },
   })
@@ -154,7 +154,7 @@ it('replaces a worker that is frozen, and goes on with its jobs', async () => {
 })
 
 it('ends the worker, blocked or not, when the main process is killed', async () => {
-  const { service, runs } = await startWith({ then: 'for (;;);' })
+  const { service, runs } = await startWith({ does: 'for (;;);' })
   await post(service.webhookUrl, signedDelivery())
   await waitForRuns(runs, 1)
   const worker = await service.workerPid()
@@ -162,7 +162,7 @@ it('ends the worker, blocked or not, when the main process is killed', async () 
   await waitFor('the worker to end', () => !isRunning(worker))
 })
 
-async function startWith(handler: { then?: string; options?: string }): Promise<{
+async function startWith(handler: { does?: string; options?: string }): Promise<{
   redis: RedisServer
   service: Service
   runs: string

@@ -4,7 +4,9 @@ import { pino } from 'pino'
 import { onTestFinished } from 'vitest'
 import type { UnavailableReason } from '../../src/errors.ts'
 import { Inbox } from '../../src/inbox/inbox.ts'
+import { Readiness } from '../../src/inbox/readiness.ts'
 import { connectForAccepting } from '../../src/inbox/redis-connection.ts'
+import { createReceiverMetrics } from '../../src/metrics.ts'
 import { buildReceiver } from '../../src/receiver/app.ts'
 import { SECRET } from './deliveries.ts'
 import type { RedisServer } from './redis-server.ts'
@@ -12,7 +14,7 @@ import { waitFor } from './wait.ts'
 
 export interface TestReceiver {
   readonly app: FastifyInstance
-  readonly inbox: Inbox
+  readonly readiness: Readiness
   /** Address of its listener, on a free port. */
   readonly url: string
   readonly logLines: Record<string, unknown>[]
@@ -38,24 +40,30 @@ export async function startReceiver(
   })
   const log = pino({ level: 'debug' }, sink)
   const answerWithinMs = options.answerWithinMs ?? 4000
+  const connection = connectForAccepting(redis.url, answerWithinMs, log)
+  const readiness = new Readiness(connection, log)
   const inbox = new Inbox({
-    redis: connectForAccepting(redis.url, answerWithinMs, log),
+    redis: connection,
+    readiness,
     prefix: 'test',
     dedupeTtlMs: 8 * 3_600_000,
     log,
   })
   const app = buildReceiver({
     inbox,
+    readiness,
     secrets: new Map([['callcov', { current: options.secrets ?? [SECRET] }]]),
     bodyLimitBytes: options.bodyLimitBytes ?? 10 * 1024 * 1024,
     answerWithinMs,
+    metrics: createReceiverMetrics(),
     log,
   })
   onTestFinished(async () => {
     await app.close()
-    inbox.close()
+    readiness.close()
+    connection.disconnect()
   })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
-  await waitFor('the receiver to reach Redis', () => inbox.refusal() === options.expectReason)
-  return { app, inbox, url, logLines }
+  await waitFor('the receiver to reach Redis', () => readiness.refusal() === options.expectReason)
+  return { app, readiness, url, logLines }
 }

@@ -11,10 +11,10 @@ export interface RecordedRun {
 }
 
 /**
- * The text of a handler file that notes each of its runs as a line in `file`, and then does what `then` says, with
+ * The text of a handler file that notes each of its runs as a line in `file`, and then does what `does` says, with
  * `event`, `context` and `note` in scope.
  */
-export function recordingHandler(file: string, { name = 'recorder', then = '', options = '' } = {}): string {
+export function recordingHandler(file: string, { name = 'recorder', does = '', options = '' } = {}): string {
   return `import { appendFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PermanentError, RetryLater } from 'callcov-webhook-receiver'
@@ -28,7 +28,7 @@ export default {
   ${options}
   async handle(event, context) {
     note(event, context)
-    ${then}
+    ${does}
   },
 }
 `

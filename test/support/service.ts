@@ -37,6 +37,7 @@ export class Service {
         CALLCOV_WEBHOOK_SECRET: SECRET,
         HOST: '127.0.0.1',
         PORT: '0',
+        ADMIN_PORT: '0',
         // Tests leave handlers running that never end; none needs to be waited for.
         SHUTDOWN_GRACE: '6s',
         DATA_DIR: this.dataDir,

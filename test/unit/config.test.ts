@@ -89,7 +89,9 @@ describe('settings that are given', () => {
   })
 
   it('give the secrets newest first', () => {
-    const { callcovSecrets } = loadConfig({ CALLCOV_WEBHOOK_SECRET: `${GOOD_SECRET}-new, ${GOOD_SECRET}-old` })
+    const { callcovSecrets } = loadConfig({
+      CALLCOV_WEBHOOK_SECRET: `${GOOD_SECRET}-new, ${GOOD_SECRET}-old`,
+    })
     expect(callcovSecrets).toEqual({ kind: 'values', values: [`${GOOD_SECRET}-new`, `${GOOD_SECRET}-old`] })
   })
 })
@@ -136,13 +138,10 @@ describe('production', () => {
 })
 
 describe('the embedded Redis', () => {
-  it.each(['receiver', 'worker'])(
-    'is refused for ROLE=%s, whose other half could not reach it',
-    (ROLE) => {
-      const refusal = expect.stringMatching(/^REDIS_URL is required with ROLE=/)
-      expect(problemsOf({ ROLE })).toEqual([refusal])
-      expect(problemsOf({ ROLE, REDIS_URL: 'embedded' })).toEqual([refusal])
-      expect(problemsOf({ ROLE, REDIS_URL: 'redis://redis.example' })).toEqual([])
-    },
-  )
+  it.each(['receiver', 'worker'])('is refused for ROLE=%s, whose other half could not reach it', (ROLE) => {
+    const refusal = expect.stringMatching(/^REDIS_URL is required with ROLE=/)
+    expect(problemsOf({ ROLE })).toEqual([refusal])
+    expect(problemsOf({ ROLE, REDIS_URL: 'embedded' })).toEqual([refusal])
+    expect(problemsOf({ ROLE, REDIS_URL: 'redis://redis.example' })).toEqual([])
+  })
 })

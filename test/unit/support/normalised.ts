@@ -16,7 +16,7 @@ export function failedEvent(json: unknown): AnalysisFailed {
 /** What keeps this JSON from becoming an event. */
 export function problemOf(json: unknown): string {
   const normalised = normaliseCallcov(json)
-  if (normalised.ok) throw new Error(`became ${JSON.stringify(normalised.event)}`)
+  if (normalised.ok) throw new Error(`became an event ${normalised.event.type}`)
   return normalised.problem
 }
 

@@ -47,7 +47,9 @@ describe('both shapes', () => {
     expect(identifyCallcov({ status: 'completed', analysis_id: 'a' })).toEqual(completed)
     expect(identifyCallcov({ event: 'analysis.completed', status: 'completed', id: 'a' })).toEqual(completed)
     expect(identifyCallcov({ event: null, status: 'completed', id: 'a' })).toEqual(completed)
-    expect(identifyCallcov({ event: 'analysis.completed', status: null, analysis_id: 'a' })).toEqual(completed)
+    expect(identifyCallcov({ event: 'analysis.completed', status: null, analysis_id: 'a' })).toEqual(
+      completed,
+    )
   })
 
   it('with two ids take the one that belongs to the shape', () => {
@@ -69,12 +71,21 @@ describe('both shapes', () => {
 })
 
 describe('the id', () => {
-  it.each(['0', 'a:b', 'anl_1', ' ', '../..', '__proto__', '🎧', 'repeat:1:2', 'a\nb', '\0', 'x'.repeat(10_000)])(
-    'may be any text that is not empty, and is kept as it is: %j (REP-06)',
-    (id) => {
-      expect(identifyCallcov({ id, status: 'completed' })?.id).toBe(id)
-    },
-  )
+  it.each([
+    '0',
+    'a:b',
+    'anl_1',
+    ' ',
+    '../..',
+    '__proto__',
+    '🎧',
+    'repeat:1:2',
+    'a\nb',
+    '\0',
+    'x'.repeat(10_000),
+  ])('may be any text that is not empty, and is kept as it is: %j (REP-06)', (id) => {
+    expect(identifyCallcov({ id, status: 'completed' })?.id).toBe(id)
+  })
 
   it('keeps apart what differs only in case or in normalisation (REP-07)', () => {
     const idOf = (id: string) => identifyCallcov({ id, status: 'completed' })?.id
@@ -98,12 +109,16 @@ describe('the id', () => {
     },
   )
 
-  it.each([['missing', undefined], ['null', null], ['empty', ''], ['true', true], ['a list', ['a']], ['an object', {}]])(
-    'that is %s is none',
-    (_case, id) => {
-      expect(identifyCallcov({ id, status: 'completed' })).toBeUndefined()
-    },
-  )
+  it.each([
+    ['missing', undefined],
+    ['null', null],
+    ['empty', ''],
+    ['true', true],
+    ['a list', ['a']],
+    ['an object', {}],
+  ])('that is %s is none', (_case, id) => {
+    expect(identifyCallcov({ id, status: 'completed' })).toBeUndefined()
+  })
 
   it('is taken from a key of its own, never from a prototype', () => {
     const text = '{"__proto__":{"id":"a","status":"completed"}}'

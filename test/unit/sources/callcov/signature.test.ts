@@ -86,7 +86,10 @@ describe('a signature header', () => {
     ['is base64', Buffer.from(SIGNATURE, 'hex').toString('base64')],
     ['is 64 characters that are no digits', 'z'.repeat(64)],
     ['has one character that is no digit', `${SIGNATURE.slice(0, 63)}g`],
-    ['has full-width digits', SIGNATURE.replace(/\d/g, (digit) => String.fromCodePoint(0xff10 + Number(digit)))],
+    [
+      'has full-width digits',
+      SIGNATURE.replace(/\d/g, (digit) => String.fromCodePoint(0xff10 + Number(digit))),
+    ],
     ['has 64 characters of two bytes', 'é'.repeat(64)],
     ['was sent twice and joined', `${SIGNATURE}, ${SIGNATURE}`],
   ])('that %s is refused, and before the body is read', (_case, value) => {
@@ -151,8 +154,14 @@ describe('a body that was changed on its way', () => {
 
 describe('during a rotation of secrets', () => {
   it('either secret is taken, and its place is told (SIG-15)', () => {
-    expect(verifySignature(header(SIGNATURE), BODY, [SECRET, OTHER_SECRET])).toEqual({ ok: true, position: 0 })
-    expect(verifySignature(header(SIGNATURE), BODY, [OTHER_SECRET, SECRET])).toEqual({ ok: true, position: 1 })
+    expect(verifySignature(header(SIGNATURE), BODY, [SECRET, OTHER_SECRET])).toEqual({
+      ok: true,
+      position: 0,
+    })
+    expect(verifySignature(header(SIGNATURE), BODY, [OTHER_SECRET, SECRET])).toEqual({
+      ok: true,
+      position: 1,
+    })
   })
 
   it('the newest place is told when a secret is listed twice', () => {

@@ -1,0 +1,34 @@
+import Fastify, { LogController, type FastifyInstance } from 'fastify'
+import type { Logger } from '../log.ts'
+
+/** Longer than a proxy or Prometheus keeps an idle connection. */
+const KEEP_ALIVE_MS = 72_000
+
+export interface AdminOptions {
+  /** The metrics of the whole service, in Prometheus' text format. */
+  readonly metrics: () => Promise<string>
+  /** Registers `/health/*`. */
+  readonly health: (app: FastifyInstance) => Promise<void>
+  readonly log: Logger
+}
+
+/** The private listener: for Prometheus and for whoever is on call. It never listens or stops by itself. */
+export function buildAdmin({ metrics, health, log }: AdminOptions): FastifyInstance {
+  const app = Fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+    exposeHeadRoutes: false,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  }) as unknown as FastifyInstance
+  app.setNotFoundHandler(async (_request, reply) => reply.status(404).send({ error: 'Not found' }))
+  app.setErrorHandler(async (error, request, reply) => {
+    request.log.error({ err: error }, 'unexpected error')
+    return reply.status(500).send({ error: 'Internal error' })
+  })
+  app.get('/metrics', async (_request, reply) => {
+    reply.type('text/plain; version=0.0.4; charset=utf-8')
+    return await metrics()
+  })
+  app.register(health)
+  return app
+}

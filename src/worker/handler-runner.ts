@@ -1,0 +1,116 @@
+import type { Job } from 'bullmq'
+import type { Delivery } from '../handlers/define-handler.ts'
+import type { LoadedHandler } from '../handlers/loader.ts'
+import { readDelivery, type StoredDelivery } from '../inbox/delivery-reader.ts'
+import { bodyLengthOf, handlerQueueName, replayCount, type QueueConnection } from '../inbox/queues.ts'
+import type { Logger } from '../log.ts'
+import type { WorkerMetrics } from '../metrics.ts'
+import { AttemptFailure } from './attempt-failure.ts'
+import { LargeBodies } from './large-bodies.ts'
+import { readEvent } from './read-event.ts'
+import { AbandonedRuns, runHandler } from './run-handler.ts'
+import type { JobRunner, RunEnd } from './run-job.ts'
+
+/** What is known of a run once its delivery was read. */
+interface RunFacts {
+  readonly log: Logger
+  readonly receivedAt: number
+}
+
+/** Runs one handler on the jobs of its queue. */
+export function createHandlerRunner(
+  handler: LoadedHandler,
+  { redis, prefix, log }: QueueConnection,
+  shared: Pick<JobRunner, 'stopped' | 'suspects'> & {
+    readonly metrics: WorkerMetrics
+    readonly onExhausted: (handler: string) => void
+  },
+): JobRunner {
+  const { stopped, suspects, metrics, onExhausted } = shared
+  const abandoned = new AbandonedRuns()
+  const largeBodies = new LargeBodies()
+  const factsOf = new WeakMap<Job, RunFacts>()
+
+  async function run(job: Job, lost: AbortSignal): Promise<void> {
+    // The body lies in the inbox once, and is read from there for each run.
+    const read = await readDelivery(redis, prefix, job.id ?? '')
+    if (!read.ok) throw new AttemptFailure('unreadable', read.problem)
+    const { metadata } = read.delivery
+    const { event, id } = readEvent(read.delivery)
+    const attempt = job.attemptsMade + 1
+    const replay = replayCount(job.progress)
+    const runLog = log.child({
+      handler: handler.name,
+      source: metadata.source,
+      event: event.type,
+      id: metadata.id,
+      delivery: id,
+      attempt,
+      ...(replay > 0 && { replay }),
+    })
+    factsOf.set(job, { log: runLog, receivedAt: metadata.receivedAt })
+    const delivery = describeDelivery(read.delivery, id)
+    const cancelled = AbortSignal.any([lost, stopped])
+    await runHandler({ handler, event, delivery, attempt, replay, log: runLog, cancelled }, abandoned)
+  }
+
+  return {
+    queue: handlerQueueName(handler.name),
+    concurrency: handler.concurrency,
+    limits: handler,
+    stopped,
+    suspects,
+    run: (job, lost) => largeBodies.inTurn(bodyLengthOf(job.data), () => run(job, lost)),
+    onEnd(job, end) {
+      const facts = factsOf.get(job)
+      countRun(metrics, handler.name, end, facts)
+      logRun(facts?.log ?? log.child({ handler: handler.name }), job, handler, end)
+      if (abandoned.count > handler.concurrency) onExhausted(handler.name)
+    },
+  }
+}
+
+function countRun(metrics: WorkerMetrics, handler: string, end: RunEnd, facts: RunFacts | undefined): void {
+  metrics.handlerRuns.inc({ handler, outcome: outcomeOf(end) })
+  if (end.decision.kind === 'given back') return
+  metrics.handlerSeconds.observe({ handler }, end.durationMs / 1000)
+  if (end.decision.kind === 'done' && facts !== undefined) {
+    metrics.handlerLagSeconds.observe({ handler }, (Date.now() - facts.receivedAt) / 1000)
+  }
+}
+
+function outcomeOf({ decision, failure }: RunEnd): 'done' | 'failed' | 'timeout' | 'permanent' | 'postponed' {
+  if (decision.kind === 'given back') return 'postponed'
+  if (failure === undefined) return 'done'
+  if (failure.delayMs !== undefined) return 'postponed'
+  return failure.reason === 'timeout' || failure.reason === 'permanent' ? failure.reason : 'failed'
+}
+
+function logRun(
+  log: Logger,
+  job: Job,
+  handler: LoadedHandler,
+  { decision, durationMs, failure }: RunEnd,
+): void {
+  const line = {
+    job: job.id,
+    maxAttempts: handler.attempts,
+    durationMs: Math.round(durationMs),
+    decision: decision.kind,
+    ...(decision.kind === 'retry' && { retryInMs: decision.delayMs }),
+  }
+  if (failure === undefined) log.info(line, decision.kind === 'done' ? 'handled' : 'given back')
+  else if (decision.kind === 'dead letter') log.error({ ...line, reason: failure.message }, 'dead letter')
+  else log.warn({ ...line, reason: failure.message }, 'not handled')
+}
+
+function describeDelivery({ metadata, rawBody }: StoredDelivery, id: string): Delivery {
+  return {
+    id,
+    receivedAt: new Date(metadata.receivedAt).toISOString(),
+    bytes: metadata.bytes,
+    sha256: metadata.sha256,
+    origin: metadata.origin,
+    body: () => Buffer.from(rawBody),
+  }
+}

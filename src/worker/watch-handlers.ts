@@ -1,0 +1,23 @@
+import { watch } from 'node:fs'
+import type { Logger } from '../log.ts'
+
+/** An editor writes a file in several steps; the worker is to load the last of them. */
+const SETTLE_MS = 200
+const CODE_FILE = /\.(ts|js|mjs|cjs|json)$/
+
+/** Calls back when code in the folder of the handlers, or below it, has changed. For development. */
+export function watchHandlers(dir: string, onChange: (file: string) => void, log: Logger): { close(): void } {
+  let settled: NodeJS.Timeout | undefined
+  const watcher = watch(dir, { recursive: true }, (_event, file) => {
+    if (file === null || !CODE_FILE.test(file) || file.includes('node_modules')) return
+    clearTimeout(settled)
+    settled = setTimeout(() => onChange(file), SETTLE_MS)
+  })
+  watcher.on('error', (error) => log.warn({ err: error }, 'changes of handler files are not seen any more'))
+  return {
+    close() {
+      clearTimeout(settled)
+      watcher.close()
+    },
+  }
+}
