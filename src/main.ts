@@ -91,7 +91,7 @@ async function workerProcess(): Promise<void> {
     onMessage: (listener) => void process.on('message', (message) => listener(message as ParentMessage)),
     exit: (code) => process.exit(code),
   })
-  process.on('SIGTERM', () => void running?.stop(config.shutdownGraceMs))
+  process.on('SIGTERM', () => running?.stop(config.shutdownGraceMs))
 }
 
 function isWatchedByPerson(config: Config): boolean {

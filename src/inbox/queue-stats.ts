@@ -55,7 +55,7 @@ export class QueueStatsReader {
       redis.zcard(key(STATES.delayed)),
       redis.zcard(key(STATES.completed)),
       redis.zcard(key(STATES.failed)),
-      redis.lindex(key(STATES.waiting), -1) as Promise<string | null>,
+      redis.lindex(key(STATES.waiting), -1),
       redis.zrange(key(STATES.failed), '-1', '-1'),
     ])
     const addedAt = oldestId === null ? null : await redis.hget(key(oldestId), 'timestamp')
@@ -80,11 +80,7 @@ export class QueueStatsReader {
     const { redis, prefix } = this.#connection
     const counts = new Map<FailureReason, number>()
     for (let start = 0; start < failed; start += PAGE) {
-      const ids = (await redis.zrange(
-        `${prefix}:${queue}:failed`,
-        String(start),
-        String(start + PAGE - 1),
-      )) as string[]
+      const ids = await redis.zrange(`${prefix}:${queue}:failed`, String(start), String(start + PAGE - 1))
       const texts = await Promise.all(ids.map((id) => redis.hget(`${prefix}:${queue}:${id}`, 'failedReason')))
       for (const text of texts) {
         const reason = reasonOf(text)
