@@ -16,7 +16,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 
 /** A span of time with its unit ("500ms", "4s", "30d"), as milliseconds. */
 function duration(fallback: ms.StringValue, { minMs = 1, maxMs = MAX_TIMER_MS * 100 } = {}) {
-  const range = `from ${ms(minMs)} to ${ms(maxMs)}`
+  const range = `from ${exactTime(minMs)} to ${exactTime(maxMs)}`
   return z
     .string()
     .default(fallback)
@@ -28,6 +28,12 @@ function duration(fallback: ms.StringValue, { minMs = 1, maxMs = MAX_TIMER_MS * 
       context.addIssue({ code: 'custom', message: `must be a time with a unit, like ${fallback}, ${range}` })
       return z.NEVER
     })
+}
+
+/** `ms` rounds what it formats. */
+function exactTime(milliseconds: number): string {
+  const short = ms(milliseconds)
+  return ms(short as ms.StringValue) === milliseconds ? short : `${milliseconds}ms`
 }
 
 function byteSize(fallback: string, { min, max }: { min: number; max: number }) {
@@ -57,20 +63,34 @@ function wholeNumber(fallback: number, { min, max }: { min: number; max: number 
 
 const port = (fallback: number) => wholeNumber(fallback, { min: 0, max: 65_535 })
 
-const redisUrl = z.string().refine((url) => url === 'embedded' || /^(redis|rediss|unix):\/\/./.test(url), {
-  error: 'must start with redis://, rediss:// or unix://, or be the word embedded',
-})
+const redisUrl = z
+  .string()
+  .refine((url) => url === 'embedded' || url.startsWith('unix:///') || isRedisAddress(url), {
+    error: 'must be an address with redis:// or rediss://, a path with unix://, or the word embedded',
+  })
+
+function isRedisAddress(text: string): boolean {
+  return /^rediss?:\/\/./.test(text) && URL.canParse(text) && !/\s/.test(text)
+}
 
 const trustProxy = z.string().transform((text, context) => {
   if (/^\d{1,2}$/.test(text)) return Number(text)
   const networks = text.split(',').map((network) => network.trim())
-  if (networks.every((network) => isIP(network.replace(/\/\d{1,3}$/, '')) !== 0)) return networks
+  if (networks.every(isNetwork)) return networks
   context.addIssue({
     code: 'custom',
     message: 'must be a number of proxies or a list of addresses and networks',
   })
   return z.NEVER
 })
+
+/** An address with the number of leading bits that count, or without. */
+function isNetwork(text: string): boolean {
+  const [address = '', bits, more] = text.split('/')
+  const version = isIP(address)
+  if (version === 0 || more !== undefined) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+}
 
 /**
  * Every setting, by its name in the environment. What a value may be, its default and its type are written
@@ -131,7 +151,7 @@ export type Config = ReturnType<typeof toConfig>
 export function loadConfig(environment: NodeJS.ProcessEnv): Config {
   const problems: string[] = []
   // An empty variable means "not set", as `X=` in a .env file and `${X:-}` in compose do; not so for secrets.
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim() !== ''))
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => isGiven(value)))
 
   const redisUrlFile = given.REDIS_URL_FILE
   if (redisUrlFile !== undefined) {
@@ -145,7 +165,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
   for (const issue of parsed.error?.issues ?? []) problems.push(`${issue.path.join('.')} ${issue.message}`)
 
   for (const name of SECRET_SETTINGS) {
-    if (environment[name] !== undefined && environment[`${name}_FILE`] !== undefined) {
+    if (isGiven(environment[name]) && isGiven(environment[`${name}_FILE`])) {
       problems.push(`${name} and ${name}_FILE are both set; keep one`)
     }
   }
@@ -175,6 +195,10 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
     throw new StartError('CALLCOV_SETTINGS', `These settings cannot work:\n${list}`)
   }
   return toConfig(parsed.data, secret, production)
+}
+
+function isGiven(value: string | undefined): boolean {
+  return value !== undefined && value.trim() !== ''
 }
 
 function secretSetting(

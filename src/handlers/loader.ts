@@ -11,12 +11,17 @@ import { log } from './builtin/log.ts'
 import type { Handler } from './define-handler.ts'
 
 const HANDLER_FILE = /^(?![_.]).+\.(ts|js|mjs)$/
+const TIME_TEXT = `must be a time with a unit, like '30s', of 1ms to 1d`
 const NO_HANDLER_FILE = /\.(d\.ts|test\.[a-z]+)$/
+
+/** Node's timers run no longer than 24 days; a handler has no use for more than one. */
+const MAX_TIME_MS = 86_400_000
 
 const time = z
   .string()
-  .regex(/^\d+(\.\d+)?\s*(ms|s|m|h|d)$/i, { error: `must be a time with a unit, like '30s'` })
-  .transform((text) => ms(text as StringValue))
+  .regex(/^\d+(\.\d+)?\s*(ms|s|m|h|d)$/i, { error: TIME_TEXT })
+  .transform((text) => (text.length > 100 ? Number.NaN : ms(text as StringValue)))
+  .pipe(z.number({ error: TIME_TEXT }).min(1, { error: TIME_TEXT }).max(MAX_TIME_MS, { error: TIME_TEXT }))
 const wholeNumber = z.int({ error: 'must be a whole number' }).min(1, { error: 'must be at least 1' })
 const eventType = z.enum(EVENT_TYPES as [EventType, ...EventType[]], {
   error: `must be one of ${EVENT_TYPES.join(', ')}`,
@@ -144,7 +149,9 @@ function explainImportError(error: unknown): string {
   const missing = /does not provide an export named '(\w+)'/.exec(error.message)?.[1]
   if (missing !== undefined)
     return `${error.message}; if ${missing} is a type, write \`import type { ${missing} }\``
-  const place = /file:\/\/\S+:\d+/.exec(error.stack ?? '')?.[0]
+  // Of the handler, or of what it imports; a line of this file would only mislead.
+  const places = error.stack?.match(/file:\/\/\S+?:\d+/g) ?? []
+  const place = places.find((candidate) => !candidate.startsWith(import.meta.url))
   return `${error.name}: ${error.message}${place === undefined ? '' : ` (${place})`}`
 }
 

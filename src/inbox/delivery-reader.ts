@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis'
+import { sha256Hex } from './delivery-id.ts'
 import { decodeBody, decodeMetadata, type Metadata } from './envelope.ts'
 import { INBOX_QUEUE } from './queues.ts'
 
@@ -32,8 +33,11 @@ export async function decodeDelivery(name: string, data: unknown): Promise<ReadR
   const { metadata } = decoded
   try {
     const rawBody = await decodeBody(String(data), metadata)
-    if (rawBody !== undefined) return { ok: true, delivery: { metadata, rawBody } }
-    return { ok: false, problem: `its encoding ${metadata.encoding} is unknown to this release` }
+    if (rawBody === undefined) {
+      return { ok: false, problem: `its encoding ${metadata.encoding} is unknown to this release` }
+    }
+    if (sha256Hex(rawBody) === metadata.sha256) return { ok: true, delivery: { metadata, rawBody } }
+    return { ok: false, problem: 'its stored body is damaged' }
   } catch {
     return { ok: false, problem: 'its stored body is damaged' }
   }

@@ -80,11 +80,13 @@ export async function encodeBody(rawBody: Buffer): Promise<EncodedBody> {
 
 /**
  * The exact bytes again; `undefined` when the encoding is one this release does not know.
- * @throws when the data are damaged, or larger than the metadata say
+ * @throws when the data are damaged, or of another length than the metadata say
  */
-export async function decodeBody(data: string, metadata: Metadata): Promise<Buffer | undefined> {
+export async function decodeBody(data: string, { encoding, bytes }: Metadata): Promise<Buffer | undefined> {
   const stored = Buffer.from(data, 'base64')
-  if (metadata.encoding === 'base64') return stored
-  if (metadata.encoding !== 'zstd') return undefined
-  return await decompressAsync(stored, { maxOutputLength: Math.max(metadata.bytes, 1) })
+  if (encoding !== 'base64' && encoding !== 'zstd') return undefined
+  const body =
+    encoding === 'base64' ? stored : await decompressAsync(stored, { maxOutputLength: Math.max(bytes, 1) })
+  if (body.length !== bytes) throw new Error('the stored body is not as long as its metadata say')
+  return body
 }

@@ -6,7 +6,7 @@ import { errorCode } from '../errors.ts'
  * to orphans in containers.
  */
 export function isAlive(pid: number): boolean {
-  if (readStat(pid)?.state === 'Z') return false
+  if (isZombie(pid)) return false
   try {
     return process.kill(pid, 0)
   } catch (error) {
@@ -14,19 +14,12 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** The process number with its start time, where the system tells it: numbers come again, the pair does not. */
-export function processIdentity(pid: number): string {
-  const stat = readStat(pid)
-  return stat === undefined ? String(pid) : `${pid} ${stat.startTime}`
-}
-
-/** From Linux' `/proc/<pid>/stat`: fields 3 and 22, counted from behind the name, which may hold blanks. */
-function readStat(pid: number): { state: string | undefined; startTime: string | undefined } | undefined {
+/** Linux tells in the field behind the name, which is in brackets and may hold blanks. */
+function isZombie(pid: number): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return { state: fields[0], startTime: fields[19] }
+    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z')
   } catch {
-    return undefined
+    return false
   }
 }

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { post, sign, signedDelivery } from '../support/deliveries.ts'
+import { processesNaming } from '../support/processes.ts'
 import { Service, startService } from '../support/service.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -60,7 +61,7 @@ describe('a start that cannot work', () => {
     const second = new Service({ env: { PORT: port } })
     expect(await second.exitCode()).toBe(1)
     expect(second.output).toContain(`port ${port} (EADDRINUSE)`)
-    expect(() => readFileSync(join(second.dataDir, 'service.lock'))).toThrow('ENOENT')
+    expect(processesNaming(second.dataDir)).toEqual([])
   })
 })
 

@@ -13,6 +13,7 @@ const BAD_VALUES: [name: string, value: string, why: string][] = [
   ['PORT', '65536', 'one too many'],
   ['PORT', '80.5', 'no whole number'],
   ['PORT', '0x50', 'no decimal number'],
+  ['ADMIN_PORT', 'CANARY', 'no number'],
   ['PUBLIC_URL', 'CANARY', 'no address'],
   ['PUBLIC_URL', 'ftp://CANARY.example', 'another scheme'],
   ['TRUST_PROXY', 'true', 'trusting everybody is no setting'],
@@ -45,6 +46,8 @@ const BAD_VALUES: [name: string, value: string, why: string][] = [
   ['HANDLER_ATTEMPTS', 'CANARY', 'no number'],
   ['HANDLER_BACKOFF', '5 parsecs', 'no unit of time'],
   ['HANDLER_BACKOFF_MAX', 'CANARY', 'no time'],
+  ['KEEP_COMPLETED', '59m', 'gone before anybody looks'],
+  ['KEEP_DEAD', '59m', 'gone before anybody looks'],
   ['SHUTDOWN_GRACE', '0s', 'no time'],
   ['LOG_LEVEL', 'CANARY', 'no level'],
   ['CALLCOV_WEBHOOK_SECRET', '', 'empty'],
@@ -129,6 +132,8 @@ describe('a name that is no setting', () => {
     'HANDLERS_DIRECTORY',
     'DEDUPE_TLL',
     'ANSWER_WITHN',
+    'KEEP_COMPLETE',
+    'ADMIN_PROT',
     'SHUTDOWN_GRACE_PERIOD',
   ])('%s is reported as a probable typing error, without its value', (name) => {
     expect(problemsOf({ [name]: 'CANARY' })).toEqual([expect.stringMatching(`^${name} .*typing error`)])

@@ -17,9 +17,9 @@ const object = z.custom<Record<string, unknown>>(
   (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
   { error: 'expected an object' },
 )
-/** Unix seconds as the guide shows, or ISO 8601. */
+/** Unix seconds as the guide shows, or ISO 8601; `Date` alone would take many a text for a time. */
 const instant = z
-  .union([z.number().transform((seconds) => seconds * 1000), z.string()])
+  .union([z.number().transform((seconds) => seconds * 1000), z.string().regex(/^\d{4}-\d{2}-\d{2}T/)])
   .transform((value, context) => {
     const date = new Date(value)
     if (!Number.isNaN(date.getTime())) return date.toISOString()
@@ -91,7 +91,8 @@ export function normaliseCallcov(json: unknown): Normalised<AnalysisEvent> {
 /** `result` of the event shape is either the results alone or the whole analysis object around them. */
 function withWholeAnalysis(raw: Record<string, unknown>): Record<string, unknown> {
   const { result } = raw
-  return typeof result === 'object' && result !== null && 'results' in result ? { ...result, ...raw } : raw
+  const isWhole = typeof result === 'object' && result !== null && 'results' in result
+  return isWhole ? { ...result, ...raw, result: undefined } : raw
 }
 
 /** The documents put the text of a failure in three places, and none promises that there is one. */

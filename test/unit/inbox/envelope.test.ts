@@ -99,6 +99,14 @@ describe('a body in Redis', () => {
   })
 })
 
+/** Not the bytes themselves, of which a failing test would print millions. */
+function outcome(decoded: Promise<unknown>): Promise<string> {
+  return decoded.then(
+    () => 'handed on',
+    () => 'refused',
+  )
+}
+
 describe('a stored body that is damaged', () => {
   const whole = Buffer.alloc(4 * KIB, 'transcript ')
 
@@ -109,18 +117,12 @@ describe('a stored body that is damaged', () => {
     ['base64', whole.subarray(0, 100)],
   ])('is refused instead of being handed on: %s', async (encoding, stored) => {
     const metadata = { ...METADATA, encoding, bytes: whole.length }
-    const decoded = decodeBody(stored.toString('base64'), metadata)
-    expect(
-      await decoded.then(
-        () => 'handed on',
-        () => 'refused',
-      ),
-    ).toBe('refused')
+    expect(await outcome(decodeBody(stored.toString('base64'), metadata))).toBe('refused')
   })
 
   it('is refused as soon as it unpacks to more than it says, so that it cannot fill the memory', async () => {
     const bomb = zstdCompressSync(Buffer.alloc(64 * KIB * KIB)).toString('base64')
-    await expect(decodeBody(bomb, { ...METADATA, encoding: 'zstd', bytes: KIB })).rejects.toThrow()
+    expect(await outcome(decodeBody(bomb, { ...METADATA, encoding: 'zstd', bytes: KIB }))).toBe('refused')
   })
 })
 

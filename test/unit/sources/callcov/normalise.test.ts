@@ -122,6 +122,12 @@ describe('a completed analysis of the best practices', () => {
     expect(event.raw).toEqual({ event: 'analysis.completed', analysis_id: 'anl_1', result: whole })
   })
 
+  it('takes what stands beside result before what stands in it', () => {
+    const result = { results: {}, livemode: true, audio: { format: 'wav' } }
+    const json = { event: 'analysis.completed', analysis_id: 'anl_1', livemode: false, result }
+    expect(completedEvent(json)).toMatchObject({ livemode: false, audio: { format: 'wav' } })
+  })
+
   it('is partial when the whole analysis object in result has no results', () => {
     const whole = { ...completedAnalysis(), results: null }
     const json = { event: 'analysis.completed', analysis_id: 'anl_1', result: whole }
