@@ -137,7 +137,9 @@ const KNOWN_NAMES = new Set<string>([
   ...Object.keys(settings.shape),
   ...SECRET_SETTINGS.flatMap((name) => [name, `${name}_FILE`]),
 ])
-const OWN_PREFIXES = /^(CALLCOV|HANDLERS?|DEDUPE|ANSWER|KEEP|ADMIN|SHUTDOWN)_/
+/** Of REDIS_ only what looks like ours: many a platform sets names of its own with it. */
+const OWN_PREFIXES =
+  /^(CALLCOV|HAMSA|HANDLERS?|BODY|DEDUPE|STALE|ANSWER|KEEP|ADMIN|PAYLOAD|SHUTDOWN)_|^REDIS_(URL|PREF)/
 /** The provider's guides use this name for the API key, and Kubernetes adds the others by itself. */
 const FOREIGN_NAMES = /^CALLCOV_API_KEY$|_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT(_\d+_\w+)?$/
 
@@ -150,17 +152,7 @@ export type Config = ReturnType<typeof toConfig>
  */
 export function loadConfig(environment: NodeJS.ProcessEnv): Config {
   const problems: string[] = []
-  // An empty variable means "not set", as `X=` in a .env file and `${X:-}` in compose do; not so for secrets.
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => isGiven(value)))
-
-  const redisUrlFile = given.REDIS_URL_FILE
-  if (redisUrlFile !== undefined) {
-    try {
-      given.REDIS_URL = readFileSync(redisUrlFile, 'utf8').trim()
-    } catch {
-      problems.push('REDIS_URL_FILE cannot be read')
-    }
-  }
+  const given = givenSettings(environment, problems)
   const parsed = settings.safeParse(given)
   for (const issue of parsed.error?.issues ?? []) problems.push(`${issue.path.join('.')} ${issue.message}`)
 
@@ -176,7 +168,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
       'CALLCOV_WEBHOOK_SECRET is required in production; copy it from the CallCov dashboard (or name a file in CALLCOV_WEBHOOK_SECRET_FILE)',
     )
   }
-  if (production && given.REDIS_URL === undefined && redisUrlFile === undefined) {
+  if (production && given.REDIS_URL === undefined && given.REDIS_URL_FILE === undefined) {
     problems.push('REDIS_URL is required in production; the word embedded runs a private redis-server')
   }
   const embedded = (given.REDIS_URL ?? 'embedded') === 'embedded'
@@ -190,11 +182,41 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
       )
     }
   }
-  if (!parsed.success || problems.length > 0) {
-    const list = problems.map((problem) => `  - ${problem}`).join('\n')
-    throw new StartError('CALLCOV_SETTINGS', `These settings cannot work:\n${list}`)
-  }
+  if (!parsed.success || problems.length > 0) throw settingsError(problems)
   return toConfig(parsed.data, secret, production)
+}
+
+/**
+ * The settings of a tool that looks into Redis, which no other setting keeps from its work.
+ * @throws StartError as `loadConfig` does
+ */
+export function loadRedisSettings(
+  environment: NodeJS.ProcessEnv,
+): Pick<Config, 'redisUrl' | 'redisPrefix' | 'dataDir'> {
+  const problems: string[] = []
+  const given = givenSettings(environment, problems)
+  const parsed = settings.pick({ REDIS_URL: true, REDIS_PREFIX: true, DATA_DIR: true }).safeParse(given)
+  for (const issue of parsed.error?.issues ?? []) problems.push(`${issue.path.join('.')} ${issue.message}`)
+  if (!parsed.success || problems.length > 0) throw settingsError(problems)
+  return redisSettings(parsed.data)
+}
+
+/** The variables that are set; the address of Redis also when it stands in a file. */
+function givenSettings(environment: NodeJS.ProcessEnv, problems: string[]): NodeJS.ProcessEnv {
+  // An empty variable means "not set", as `X=` in a .env file and `${X:-}` in compose do; not so for secrets.
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => isGiven(value)))
+  if (given.REDIS_URL_FILE === undefined) return given
+  try {
+    given.REDIS_URL = readFileSync(given.REDIS_URL_FILE, 'utf8').trim()
+  } catch {
+    problems.push('REDIS_URL_FILE cannot be read')
+  }
+  return given
+}
+
+function settingsError(problems: readonly string[]): StartError {
+  const list = problems.map((problem) => `  - ${problem}`).join('\n')
+  return new StartError('CALLCOV_SETTINGS', `These settings cannot work:\n${list}`)
 }
 
 function isGiven(value: string | undefined): boolean {
@@ -235,10 +257,7 @@ function toConfig(
     publicUrl: env.PUBLIC_URL?.replace(/\/+$/, ''),
     trustProxy: env.TRUST_PROXY,
     callcovSecrets,
-    /** `undefined` stands for the embedded Redis. */
-    redisUrl: env.REDIS_URL === 'embedded' ? undefined : env.REDIS_URL,
-    redisPrefix: env.REDIS_PREFIX,
-    dataDir: resolve(env.DATA_DIR),
+    ...redisSettings(env),
     handlersDir: resolve(env.HANDLERS_DIR),
     dedupeTtlMs: env.DEDUPE_TTL,
     bodyLimitBytes: env.BODY_LIMIT,
@@ -254,5 +273,14 @@ function toConfig(
     keepDeadMs: env.KEEP_DEAD,
     shutdownGraceMs: env.SHUTDOWN_GRACE,
     logLevel: env.LOG_LEVEL,
+  }
+}
+
+function redisSettings(env: Pick<z.output<typeof settings>, 'REDIS_URL' | 'REDIS_PREFIX' | 'DATA_DIR'>) {
+  return {
+    /** `undefined` stands for the embedded Redis. */
+    redisUrl: env.REDIS_URL === 'embedded' ? undefined : env.REDIS_URL,
+    redisPrefix: env.REDIS_PREFIX,
+    dataDir: resolve(env.DATA_DIR),
   }
 }

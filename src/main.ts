@@ -1,14 +1,15 @@
 #!/usr/bin/env node
+import { isatty } from 'node:tty'
 import { fileURLToPath } from 'node:url'
 import { Command, CommanderError } from 'commander'
 import { addSendCommand } from './cli/send.ts'
 import { loadConfig, type Config } from './config.ts'
 import { errorCode, StartError } from './errors.ts'
-import { createLog } from './log.ts'
+import { createLog, flushLog, type Logger } from './log.ts'
 import { Service } from './service.ts'
 import { describeStart } from './start-message.ts'
+import { WORKER_COMMAND, type ParentMessage } from './worker/messages.ts'
 import { runWorkerProcess } from './worker/process.ts'
-import type { ParentMessage } from './worker/messages.ts'
 
 /** The command line and the roles: the only file that reads the environment, handles signals and exits. */
 
@@ -21,14 +22,15 @@ const program = new Command('callcov-receiver')
   .exitOverride()
 
 program.command('serve', { isDefault: true }).description('run the service (the default)').action(serve)
-program.command('worker-process', { hidden: true }).action(workerProcess)
+program.command(WORKER_COMMAND, { hidden: true }).action(workerProcess)
 addSendCommand(program, {
   environment: process.env,
   write: (text) => void process.stdout.write(text),
   setExitCode: (code) => void (process.exitCode = code),
 })
 
-if (process.env.NODE_ENV !== 'production') loadEnvFile()
+// The worker is given all it needs, and is not to find again what was left out on purpose.
+if (process.env.NODE_ENV !== 'production' && process.argv[2] !== WORKER_COMMAND) loadEnvFile()
 try {
   await program.parseAsync()
 } catch (error) {
@@ -54,10 +56,10 @@ async function serve(): Promise<void> {
     stopping = true
     setTimeout(() => process.exit(1), config.shutdownGraceMs).unref()
     service.stop().then(
-      () => process.exit(exitCode),
+      () => exit(log, exitCode),
       (error: unknown) => {
         log.error({ err: error }, 'did not stop cleanly')
-        process.exit(1)
+        return exit(log, 1)
       },
     )
   }
@@ -81,7 +83,7 @@ async function workerProcess(): Promise<void> {
   process.on('SIGINT', () => {})
   process.on('uncaughtException', (error) => {
     log.fatal({ err: error }, 'a handler left an error that nobody caught; the worker ends')
-    log.flush(() => process.exit(1))
+    void exit(log, 1)
   })
   const running = await runWorkerProcess({
     config: { ...config, redisUrl },
@@ -89,13 +91,19 @@ async function workerProcess(): Promise<void> {
     parentPid: process.ppid,
     send: (message) => void process.send?.(message),
     onMessage: (listener) => void process.on('message', (message) => listener(message as ParentMessage)),
-    exit: (code) => process.exit(code),
+    exit: (code) => void exit(log, code),
   })
   process.on('SIGTERM', () => running?.stop(config.shutdownGraceMs))
 }
 
+async function exit(log: Logger, code: number): Promise<void> {
+  await flushLog(log)
+  process.exit(code)
+}
+
 function isWatchedByPerson(config: Config): boolean {
-  return !config.production && process.stdout.isTTY
+  // Not `process.stdout.isTTY`: that opens the stream, whose writes to a pipe block.
+  return !config.production && isatty(1)
 }
 
 function onStopSignal(stop: (signal: NodeJS.Signals) => void): void {

@@ -17,6 +17,7 @@ import { createReceiverMetrics, createServiceMetrics } from './metrics.ts'
 import { buildReceiver } from './receiver/app.ts'
 import { healthRoutes } from './receiver/health-routes.ts'
 import { RotatingSecrets, type SecretSetting } from './secrets.ts'
+import { WORKER_COMMAND } from './worker/messages.ts'
 import { Supervisor } from './worker/supervisor.ts'
 import { watchHandlers } from './worker/watch-handlers.ts'
 
@@ -118,7 +119,7 @@ export class Service {
     const { config, log, entry, environment, onFatal } = this.#options
     const worker = new Supervisor({
       entry,
-      args: ['worker-process'],
+      args: [WORKER_COMMAND],
       environment: workerEnvironment(environment, redisUrl),
       log,
       onRestart: (reason) => this.#metrics.service.workerRestarts.inc({ reason }),

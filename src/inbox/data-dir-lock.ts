@@ -4,6 +4,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { StartError } from '../errors.ts'
 
 const SQLITE_BUSY = 5
+/** SQLite takes the lock in steps; of several starters in the middle of them, each may have to let go once. */
+const SETTLE_MS = 500
 
 /**
  * Makes this process the only service on a data directory, until `release` or its end, however it ends. The lock is
@@ -15,8 +17,8 @@ export function lockDataDir(dataDir: string): { release(): void } {
   const holderFile = join(dataDir, 'service.pid')
   let lock: DatabaseSync | undefined
   try {
-    lock = new DatabaseSync(join(dataDir, 'service.lock'), { timeout: 0 })
-    lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+    lock = new DatabaseSync(join(dataDir, 'service.lock'), { timeout: SETTLE_MS })
+    lock.exec('BEGIN EXCLUSIVE')
   } catch (error) {
     lock?.close()
     const { errcode, message } = error as Error & { errcode?: number }

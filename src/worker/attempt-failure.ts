@@ -1,3 +1,4 @@
+import { safeErrorText } from '../error-text.ts'
 import { formatReason, type FailureReason } from '../inbox/dead-letters.ts'
 import { isPermanent, retryAfterMs } from '../handlers/handler-errors.ts'
 
@@ -38,14 +39,15 @@ export function describeThrown(thrown: unknown): AttemptFailure {
         `the handler threw ${typeof thrown === 'string' ? thrown : String(thrown)}`,
       )
     }
-    const { name, message, stack } = thrown as Partial<Error>
-    const text =
-      typeof message === 'string'
-        ? `${typeof name === 'string' ? name : 'Error'}: ${message}`
-        : 'the handler threw an object'
+    const { stack } = thrown as Partial<Error>
+    const text = safeErrorText(thrown)
     const options = { stack: typeof stack === 'string' ? frames(stack) : '' }
-    if (isPermanent(thrown))
-      return new AttemptFailure('permanent', String(message), { ...options, final: true })
+    if (isPermanent(thrown)) {
+      return new AttemptFailure('permanent', text.replace(/^PermanentError: /, ''), {
+        ...options,
+        final: true,
+      })
+    }
     return new AttemptFailure('failed', text, { ...options, delayMs: retryAfterMs(thrown) })
   } catch {
     // A getter or a proxy that throws in its turn.

@@ -11,6 +11,9 @@ export type WorkerMessage =
 export type ParentMessage =
   { readonly kind: 'stop'; readonly graceMs: number } | { readonly kind: 'send-metrics' }
 
+/** The command of main.ts that runs the worker process. */
+export const WORKER_COMMAND = 'worker-process'
+
 export const HEARTBEAT_MS = 1000
 
 /** The exit code of a worker that starts afresh because runs of a handler do not end. */

@@ -40,7 +40,7 @@ export async function runHandler(run: HandlerRun, abandoned: AbandonedRuns): Pro
   const { promise: aborted, reject } = Promise.withResolvers<never>()
   const onAbort = () => reject(signal.reason as Error)
   signal.addEventListener('abort', onAbort, { once: true })
-  if (signal.aborted) onAbort()
+  if (signal.aborted) throw signal.reason
 
   let ended = false
   // In a promise at once, so that a handler that throws before its first await is no different.

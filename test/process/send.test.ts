@@ -146,7 +146,9 @@ describe('what it sends', () => {
     expect(stdout).toContain(file)
     expect(code).toBe(0)
     expect(await firstEvent()).toHaveProperty('analysisId', 'from-a-file')
-    expect(service.logLines({ msg: 'webhook stored', id: 'from-a-file', bytes: Buffer.byteLength(body) })).toHaveLength(1)
+    expect(
+      service.logLines({ msg: 'webhook stored', id: 'from-a-file', bytes: Buffer.byteLength(body) }),
+    ).toHaveLength(1)
   })
 
   test('200 webhooks at 100 a second take two seconds, and the summary counts them', async () => {

@@ -1,10 +1,14 @@
 import { createHmac, randomUUID } from 'node:crypto'
+import { CANARIES, keepSecret } from './canary.ts'
 
 export const SECRET = 'whsec_test_only_do_not_use_in_production'
 
 /** Signs with Node's own HMAC and never with the service's code. */
 export function sign(body: string | Buffer, secret = SECRET): string {
-  return createHmac('sha256', secret).update(body).digest('hex')
+  const signature = createHmac('sha256', secret).update(body).digest('hex')
+  keepSecret(secret)
+  keepSecret(signature)
+  return signature
 }
 
 export interface Delivery {
@@ -22,13 +26,8 @@ export function signedDelivery(
   } = {},
 ): Delivery {
   const body = change.body ?? JSON.stringify({ ...completedAnalysis(), ...change.fields })
-  return {
-    body,
-    headers: {
-      'content-type': 'application/json',
-      'x-callcov-signature': change.signature ?? sign(body, change.secret),
-    },
-  }
+  const signature = change.signature ?? sign(body, change.secret)
+  return { body, headers: { 'content-type': 'application/json', 'x-callcov-signature': signature } }
 }
 
 /** Sends a delivery as a sender would, over a real socket. */
@@ -46,17 +45,17 @@ export function completedAnalysis(): Record<string, unknown> {
     object: 'analysis',
     created: 1_762_425_000,
     status: 'completed',
-    call: { agent_id: 'agent_0147', contact_id: 'customer_88213' },
+    call: { agent_id: 'agent_0147', contact_id: CANARIES.contact },
     audio: {
-      url: 'https://audio.example/7c9e3b52.wav?token=AUDIOCANARY',
+      url: `https://audio.example/7c9e3b52.wav?token=${CANARIES.audioQuery}`,
       duration_seconds: 64.2,
       format: 'wav',
     },
     transcript: {
-      text: 'Agent: Good morning.\nCustomer: Hello.',
+      text: `Agent: Good morning.\nCustomer: ${CANARIES.transcript}.`,
       segments: [
         { speaker: 'Agent', text: 'Good morning.', start: 0, end: 1.5 },
-        { speaker: 'Customer', text: 'Hello.', start: 1.7, end: 2.2 },
+        { speaker: 'Customer', text: `${CANARIES.transcript}.`, start: 1.7, end: 2.2 },
       ],
     },
     results: { compliance: { flagged: false }, quality: {}, coaching: {} },

@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
+import { expectNoLeak } from './canary.ts'
 import { SECRET } from './deliveries.ts'
 import { tempDir } from './temp-dir.ts'
 import { waitFor } from './wait.ts'
@@ -54,6 +55,7 @@ export class Service {
     })
     onTestFinished(async () => {
       await this.stop()
+      expectNoLeak(this.#output)
     })
   }
 
