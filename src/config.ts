@@ -133,7 +133,8 @@ const settings = z.object({
 /** Settings that hold a secret: each may be given as a value or as the path of a file in `<name>_FILE`. */
 const SECRET_SETTINGS = ['CALLCOV_WEBHOOK_SECRET', 'REDIS_URL'] as const
 
-const KNOWN_NAMES = new Set<string>([
+/** The names of all settings, for the check of unknown ones and for the documents. */
+export const SETTING_NAMES: ReadonlySet<string> = new Set([
   ...Object.keys(settings.shape),
   ...SECRET_SETTINGS.flatMap((name) => [name, `${name}_FILE`]),
 ])
@@ -176,7 +177,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
     problems.push(`REDIS_URL is required with ROLE=${given.ROLE}: the embedded Redis serves ROLE=all only`)
   }
   for (const name of Object.keys(environment)) {
-    if (OWN_PREFIXES.test(name) && !KNOWN_NAMES.has(name) && !FOREIGN_NAMES.test(name)) {
+    if (OWN_PREFIXES.test(name) && !SETTING_NAMES.has(name) && !FOREIGN_NAMES.test(name)) {
       problems.push(
         `${name} is not a setting of this service, probably a typing error; .env.example lists all`,
       )
