@@ -79,6 +79,12 @@ export function createWorkerMetrics() {
       buckets: LAG_BUCKETS,
       registers,
     }),
+    breakerOpen: new Gauge({
+      name: `${PREFIX}breaker_open`,
+      help: '1 while a handler is not run because its breaker is open; 0 also for one without a breaker.',
+      labelNames: ['handler'] as const,
+      registers,
+    }),
   }
 }
 export type WorkerMetrics = ReturnType<typeof createWorkerMetrics>

@@ -30,6 +30,7 @@ export function createHandlerRunner(
   const abandoned = new AbandonedRuns()
   const largeBodies = new LargeBodies()
   const factsOf = new WeakMap<Job, RunFacts>()
+  metrics.breakerOpen.set({ handler: handler.name }, 0)
 
   async function run(job: Job, lost: AbortSignal): Promise<void> {
     // The body lies in the inbox once, and is read from there for each run.

@@ -77,9 +77,20 @@ export class Service {
 
   /** Address of the public listener. */
   get url(): string {
-    const url = /webhook URL\s+(http:\/\/\S+)\/webhooks\/callcov/.exec(this.#output)?.[1]
-    if (url === undefined) throw new Error(`no webhook URL in: ${this.#output}`)
-    return url
+    return this.#told(/webhook URL\s+(http:\/\/\S+)\/webhooks\/callcov|"url":"([^"]+)"/)
+  }
+
+  /** Address of the private listener. */
+  get adminUrl(): string {
+    return this.#told(/private\s+(http:\/\/\S+)\/metrics|"adminUrl":"([^"]+)"/)
+  }
+
+  /** What the start message says, or the log line that stands for it in production. */
+  #told(pattern: RegExp): string {
+    const match = pattern.exec(this.#output)
+    const address = match?.[1] ?? match?.[2]
+    if (address === undefined) throw new Error(`no address in: ${this.#output}`)
+    return address
   }
 
   get webhookUrl(): string {
@@ -87,7 +98,7 @@ export class Service {
   }
 
   async ready(): Promise<this> {
-    await waitFor('the start message', () => this.#output.includes('is ready') || !this.isRunning)
+    await waitFor('the start message', () => /is ready|"msg":"started"/.test(this.#output) || !this.isRunning)
     if (!this.isRunning) throw new Error(`the service ended: ${this.#output}`)
     return this
   }
