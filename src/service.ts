@@ -15,7 +15,6 @@ import { connectForAccepting } from './inbox/redis-connection.ts'
 import type { Logger } from './log.ts'
 import { createReceiverMetrics, createServiceMetrics } from './metrics.ts'
 import { buildReceiver } from './receiver/app.ts'
-import { healthRoutes } from './receiver/health-routes.ts'
 import { RotatingSecrets, type SecretSetting } from './secrets.ts'
 import { WORKER_COMMAND } from './worker/messages.ts'
 import { Supervisor } from './worker/supervisor.ts'
@@ -146,7 +145,7 @@ export class Service {
     const { receiver, service } = this.#metrics
     const admin = buildAdmin({
       log,
-      health: (app) => healthRoutes(app, { readiness }),
+      readiness,
       metrics: async () => {
         const [worker] = await Promise.all([
           this.#worker?.metrics(),

@@ -1,5 +1,8 @@
 import Fastify, { LogController, type FastifyInstance } from 'fastify'
+import type { Readiness } from '../inbox/readiness.ts'
 import type { Logger } from '../log.ts'
+import { healthRoutes } from '../health-routes.ts'
+import { depsRoute } from './deps-route.ts'
 
 /** Longer than a proxy or Prometheus keeps an idle connection. */
 const KEEP_ALIVE_MS = 72_000
@@ -7,13 +10,12 @@ const KEEP_ALIVE_MS = 72_000
 export interface AdminOptions {
   /** The metrics of the whole service, in Prometheus' text format. */
   readonly metrics: () => Promise<string>
-  /** Registers `/health/*`. */
-  readonly health: (app: FastifyInstance) => Promise<void>
+  readonly readiness: Readiness
   readonly log: Logger
 }
 
 /** The private listener: for Prometheus and for whoever is on call. It never listens or stops by itself. */
-export function buildAdmin({ metrics, health, log }: AdminOptions): FastifyInstance {
+export function buildAdmin({ metrics, readiness, log }: AdminOptions): FastifyInstance {
   const app = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -29,6 +31,7 @@ export function buildAdmin({ metrics, health, log }: AdminOptions): FastifyInsta
     reply.type('text/plain; version=0.0.4; charset=utf-8')
     return await metrics()
   })
-  app.register(health)
+  app.register(healthRoutes, { readiness })
+  app.register(depsRoute, { readiness })
   return app
 }

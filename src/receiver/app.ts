@@ -13,7 +13,7 @@ import type { Readiness } from '../inbox/readiness.ts'
 import type { Logger } from '../log.ts'
 import type { ReceiverMetrics } from '../metrics.ts'
 import { sources } from '../sources/sources.ts'
-import { healthRoutes } from './health-routes.ts'
+import { healthRoutes } from '../health-routes.ts'
 import { markTimedOut } from './observe.ts'
 import { webhookRoutes } from './webhook-routes.ts'
 

@@ -97,6 +97,20 @@ it('answers a scrape in time while Redis is frozen', async () => {
   redis.thaw()
 })
 
+it('tells on the private listener, and only there, how what it stands on is doing', async () => {
+  const redis = await startRedis()
+  const service = await startService({ env: { REDIS_URL: redis.url } })
+  const deps = async () => await (await fetch(`${service.adminUrl}/health/deps`)).json()
+  await waitFor('readiness', async () => (await fetch(`${service.adminUrl}/health/ready`)).ok)
+  expect(await deps()).toEqual({
+    status: 'healthy',
+    redis: { durable: true, memoryRatio: expect.any(Number) as number },
+  })
+  await redis.stop()
+  await waitFor('the outage', async () => ((await deps()) as { status: string }).status === 'unhealthy')
+  for (const path of ['/health/deps', '/metrics']) expect((await fetch(service.url + path)).status).toBe(404)
+})
+
 interface Sample {
   /** Without the prefix. */
   readonly name: string

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { Readiness } from '../inbox/readiness.ts'
+import type { Readiness } from './inbox/readiness.ts'
 
 /** `/health/live`: the process runs. `/health/ready`: a webhook sent now would be stored. */
 export async function healthRoutes(
