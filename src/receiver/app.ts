@@ -14,7 +14,9 @@ import type { Logger } from '../log.ts'
 import type { ReceiverMetrics } from '../metrics.ts'
 import { sources } from '../sources/sources.ts'
 import { healthRoutes } from '../health-routes.ts'
+import { LineSampler } from './line-sampler.ts'
 import { markTimedOut } from './observe.ts'
+import { ReadingBudget } from './reading-budget.ts'
 import { webhookRoutes } from './webhook-routes.ts'
 
 /**
@@ -27,6 +29,10 @@ const TIME_LIMITS = {
   connectionTimeout: 30_000,
   http: { headersTimeout: 5000, connectionsCheckingInterval: 1000 },
 }
+
+/** Each open connection takes some 20 KB; the private listener has room of its own. */
+const MAX_CONNECTIONS = 4096
+const MAX_REQUESTS_PER_SOCKET = 10_000
 
 export interface ReceiverOptions {
   readonly inbox: Inbox
@@ -57,7 +63,9 @@ export function buildReceiver(options: ReceiverOptions): FastifyInstance {
       answerError(new NotFoundError(), request, reply)
     },
     clientErrorHandler: answerBrokenRequest,
+    maxRequestsPerSocket: MAX_REQUESTS_PER_SOCKET,
   }) as unknown as FastifyInstance
+  app.server.maxConnections = MAX_CONNECTIONS
 
   const methods = new Map<string, string>()
   app.addHook('onRoute', ({ url, method }) => void methods.set(url, String(method)))
@@ -72,9 +80,16 @@ export function buildReceiver(options: ReceiverOptions): FastifyInstance {
   app.setErrorHandler(answerError)
 
   app.register(healthRoutes, { readiness: options.readiness })
+  const shared = {
+    ...options,
+    budget: new ReadingBudget(),
+    sampler: new LineSampler((leftOut) =>
+      options.log.warn({ leftOut }, 'more lines like these were left out'),
+    ),
+  }
   for (const source of sources) {
     const secrets = options.secrets.get(source.name)
-    if (secrets !== undefined) app.register(webhookRoutes, { ...options, source, secrets })
+    if (secrets !== undefined) app.register(webhookRoutes, { ...shared, source, secrets })
   }
   return app
 }

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { UnavailableError } from '../errors.ts'
 import type { AcceptOutcome } from '../inbox/inbox.ts'
 import type { ReceiverMetrics } from '../metrics.ts'
+import type { LineSampler } from './line-sampler.ts'
 
 /** How a request for a webhook ended. Closed list: a log field and a metric label. */
 export type RequestOutcome =
@@ -29,12 +30,18 @@ const OUTCOME_OF_STATUS: Record<number, RequestOutcome> = {
   503: 'unavailable',
 }
 
+export interface Observers {
+  readonly metrics: ReceiverMetrics
+  /** For the lines of what was not stored: anybody can cause those. */
+  readonly sampler: LineSampler
+}
+
 /** Counts the request and writes one log line when it is over, however it ended: answered, timed out or abandoned. */
 export function observeRequest(
   request: FastifyRequest,
   reply: FastifyReply,
   source: string,
-  metrics: ReceiverMetrics,
+  { metrics, sampler }: Observers,
 ): void {
   const startedAt = performance.now()
   reply.raw.once('close', () => {
@@ -51,9 +58,10 @@ export function observeRequest(
       ...(facts && { id: facts.id, event: facts.event, bytes: (request.body as Buffer).length }),
       ...(failure && { reason: failure.reason }),
     }
-    if (outcome === 'unavailable') request.log.error(line, 'webhook not stored')
-    else if (facts === undefined) request.log.warn({ ...line, ip: request.ip }, 'webhook refused')
-    else request.log.info(line, 'webhook stored')
+    if (facts !== undefined) request.log.info(line, 'webhook stored')
+    else if (!sampler.admits(outcome)) return
+    else if (outcome === 'unavailable') request.log.error(line, 'webhook not stored')
+    else request.log.warn({ ...line, ip: request.ip }, 'webhook refused')
   })
 }
 

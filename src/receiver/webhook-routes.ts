@@ -4,16 +4,16 @@ import { sha256Hex } from '../inbox/delivery-id.ts'
 import type { Inbox } from '../inbox/inbox.ts'
 import { parseJson, type Source } from '../sources/source.ts'
 import type { WebhookEvent } from '../sources/sources.ts'
-import type { ReceiverMetrics } from '../metrics.ts'
-import { noteFailure, observeRequest } from './observe.ts'
+import { noteFailure, observeRequest, type Observers } from './observe.ts'
+import type { ReadingBudget } from './reading-budget.ts'
 
-export interface WebhookRoutesOptions {
+export interface WebhookRoutesOptions extends Observers {
   readonly source: Source<WebhookEvent>
   readonly secrets: { readonly current: readonly string[] }
   readonly inbox: Inbox
   readonly bodyLimitBytes: number
   readonly answerWithinMs: number
-  readonly metrics: ReceiverMetrics
+  readonly budget: ReadingBudget
 }
 
 /**
@@ -21,14 +21,14 @@ export interface WebhookRoutesOptions {
  * signature over the raw bytes, and only then does anything look at the JSON.
  */
 export async function webhookRoutes(app: FastifyInstance, options: WebhookRoutesOptions): Promise<void> {
-  const { source, secrets, inbox, bodyLimitBytes, answerWithinMs, metrics } = options
+  const { source, secrets, inbox, bodyLimitBytes, answerWithinMs, metrics, budget } = options
   app.decorateRequest('facts', undefined)
   app.decorateRequest('failure', undefined)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body)
 
   app.addHook('onRequest', async (request, reply) => {
-    observeRequest(request, reply, source.name, metrics)
+    observeRequest(request, reply, source.name, options)
     const { headers } = request
     if ((headers['content-encoding'] ?? 'identity').trim().toLowerCase() !== 'identity') {
       throw new ContentEncodingError()
@@ -38,6 +38,14 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRoutes
     // The provider promises no content type, and Fastify refuses malformed ones before any parser runs.
     headers['content-type'] = 'application/octet-stream'
   })
+
+  app.addHook('preParsing', async (request, reply, payload) => {
+    const declared = request.headers['content-length']
+    const { body, release } = budget.admit(payload, declared === undefined ? undefined : Number(declared))
+    reply.raw.once('close', release)
+    return body
+  })
+  app.addHook('onError', async (request, _reply, error) => noteFailure(request, error))
 
   for (const path of source.paths) {
     app.post(path, async (request) => {
@@ -53,13 +61,8 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRoutes
       const json = parseJson(rawBody)
       const identity = json && source.identify(json.value, bodySha256)
       const webhook = { requestId: request.id, source: source.name, identity, rawBody, bodySha256 }
-      try {
-        const outcome = await inbox.accept(webhook, answerWithinMs - (performance.now() - readAt))
-        request.facts = { outcome, id: identity?.id ?? null, event: identity?.type ?? null }
-      } catch (error) {
-        noteFailure(request, error)
-        throw error
-      }
+      const outcome = await inbox.accept(webhook, answerWithinMs - (performance.now() - readAt))
+      request.facts = { outcome, id: identity?.id ?? null, event: identity?.type ?? null }
       return { received: true }
     })
   }
