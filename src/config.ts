@@ -13,21 +13,27 @@ const MIN_DEDUPE_TTL_MS = 8 * HOUR_MS
 /** Hamsa gives up after 5 s. */
 const MAX_ANSWER_WITHIN_MS = 4_999
 const MAX_TIMER_MS = 2 ** 31 - 1
+/** Ten years: whoever means longer means for ever, which no memory lasts. */
+const MAX_KEPT_MS = 3650 * 24 * HOUR_MS
+
+interface TimeLimits {
+  readonly minMs?: number
+  readonly maxMs?: number
+}
 
 /** A span of time with its unit ("500ms", "4s", "30d"), as milliseconds. */
-function duration(fallback: ms.StringValue, { minMs = 1, maxMs = MAX_TIMER_MS * 100 } = {}) {
+function time({ minMs = 1, maxMs = MAX_TIMER_MS }: TimeLimits, example: string) {
   const range = `from ${exactTime(minMs)} to ${exactTime(maxMs)}`
-  return z
-    .string()
-    .default(fallback)
-    .transform((text, context) => {
-      const milliseconds = /^\d+(\.\d+)?\s*(ms|s|m|h|d)$/i.test(text)
-        ? ms(text as ms.StringValue)
-        : Number.NaN
-      if (milliseconds >= minMs && milliseconds <= maxMs) return Math.round(milliseconds)
-      context.addIssue({ code: 'custom', message: `must be a time with a unit, like ${fallback}, ${range}` })
-      return z.NEVER
-    })
+  return z.string().transform((text, context) => {
+    const milliseconds = /^\d+(\.\d+)?\s*(ms|s|m|h|d)$/i.test(text) ? ms(text as ms.StringValue) : Number.NaN
+    if (milliseconds >= minMs && milliseconds <= maxMs) return Math.round(milliseconds)
+    context.addIssue({ code: 'custom', message: `must be a time with a unit, like ${example}, ${range}` })
+    return z.NEVER
+  })
+}
+
+function duration(fallback: ms.StringValue, limits: TimeLimits = {}) {
+  return time(limits, fallback).prefault(fallback)
 }
 
 /** `ms` rounds what it formats. */
@@ -112,7 +118,8 @@ const settings = z.object({
     .default('callcov'),
   DATA_DIR: z.string().default('./data'),
   HANDLERS_DIR: z.string().default('./handlers'),
-  DEDUPE_TTL: duration('30d', { minMs: MIN_DEDUPE_TTL_MS, maxMs: 3650 * 24 * HOUR_MS }),
+  DEDUPE_TTL: duration('30d', { minMs: MIN_DEDUPE_TTL_MS, maxMs: MAX_KEPT_MS }),
+  STALE_AFTER: time({ minMs: MIN_DEDUPE_TTL_MS, maxMs: MAX_KEPT_MS }, '30d').optional(),
   BODY_LIMIT: byteSize('10mb', { min: 1024, max: 100 * 1024 * 1024 }),
   ANSWER_WITHIN: duration('4s', { minMs: 100, maxMs: MAX_ANSWER_WITHIN_MS }),
   HANDLER_CONCURRENCY: wholeNumber(20, { min: 1, max: 1000 }),
@@ -120,8 +127,8 @@ const settings = z.object({
   HANDLER_ATTEMPTS: wholeNumber(40, { min: 1, max: 1000 }),
   HANDLER_BACKOFF: duration('5s', { maxMs: 24 * HOUR_MS }),
   HANDLER_BACKOFF_MAX: duration('1h', { maxMs: 7 * 24 * HOUR_MS }),
-  KEEP_COMPLETED: duration('1d', { minMs: HOUR_MS, maxMs: 3650 * 24 * HOUR_MS }),
-  KEEP_DEAD: duration('30d', { minMs: HOUR_MS, maxMs: 3650 * 24 * HOUR_MS }),
+  KEEP_COMPLETED: duration('1d', { minMs: HOUR_MS, maxMs: MAX_KEPT_MS }),
+  KEEP_DEAD: duration('30d', { minMs: HOUR_MS, maxMs: MAX_KEPT_MS }),
   SHUTDOWN_GRACE: duration('25s', { minMs: 1000, maxMs: HOUR_MS }),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], {
@@ -261,6 +268,8 @@ function toConfig(
     ...redisSettings(env),
     handlersDir: resolve(env.HANDLERS_DIR),
     dedupeTtlMs: env.DEDUPE_TTL,
+    /** `undefined`: no body is too old. */
+    staleAfterMs: env.STALE_AFTER,
     bodyLimitBytes: env.BODY_LIMIT,
     answerWithinMs: env.ANSWER_WITHIN,
     handlerDefaults: {

@@ -13,6 +13,8 @@ export const FAILURE_REASONS = [
   'schema',
   /** The same outcome came with another body. */
   'conflict',
+  /** The provider created it longer ago than STALE_AFTER. */
+  'stale',
 ] as const
 export type FailureReason = (typeof FAILURE_REASONS)[number]
 

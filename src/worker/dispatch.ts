@@ -4,6 +4,7 @@ import { decodeDelivery } from '../inbox/delivery-reader.ts'
 import { decodeMetadata } from '../inbox/envelope.ts'
 import { handlerJob, INBOX_QUEUE, replayCount } from '../inbox/queues.ts'
 import type { Logger } from '../log.ts'
+import type { WebhookEvent } from '../sources/sources.ts'
 import { AttemptFailure } from './attempt-failure.ts'
 import { LargeBodies } from './large-bodies.ts'
 import { readEvent } from './read-event.ts'
@@ -19,15 +20,18 @@ export interface HandlerQueue {
 /** Takes deliveries from the inbox and dispatches each to the handlers that want it. */
 export function createDispatchRunner(
   handlers: readonly HandlerQueue[],
-  shared: Pick<JobRunner, 'limits' | 'stopped' | 'suspects'> & { readonly log: Logger },
+  shared: Pick<JobRunner, 'limits' | 'stopped' | 'suspects'> & {
+    readonly staleAfterMs: number | undefined
+    readonly log: Logger
+  },
 ): JobRunner {
-  const { log, ...rest } = shared
+  const { log, staleAfterMs, ...rest } = shared
   const largeBodies = new LargeBodies()
   return {
     ...rest,
     queue: INBOX_QUEUE,
     concurrency: CONCURRENCY,
-    run: (job) => largeBodies.inTurn(bodyLength(job), () => dispatch(job, handlers)),
+    run: (job) => largeBodies.inTurn(bodyLength(job), () => dispatch(job, handlers, staleAfterMs)),
     onEnd(job, { failure, decision }) {
       const line = { job: job.id, decision: decision.kind }
       if (failure !== undefined) log.warn({ ...line, reason: failure.message }, 'delivery not dispatched')
@@ -41,20 +45,35 @@ export function createDispatchRunner(
  * crash is harmless: the jobs have the id of the delivery's own job, and a queue takes an id once.
  * @throws AttemptFailure when the delivery is to be a dead letter, or cannot be read yet
  */
-async function dispatch(job: Job, handlers: readonly HandlerQueue[]): Promise<string[]> {
+async function dispatch(
+  job: Job,
+  handlers: readonly HandlerQueue[],
+  staleAfterMs: number | undefined,
+): Promise<string[]> {
   const read = await decodeDelivery(job.name, job.data)
   if (!read.ok) throw new AttemptFailure('unreadable', read.problem)
   const { metadata } = read.delivery
-  if (metadata.hold !== undefined && replayCount(job.progress) === 0) {
+  const isReplayed = replayCount(job.progress) > 0
+  if (metadata.hold !== undefined && !isReplayed) {
     const text = 'this outcome came before with another body; replay it to hand it on'
     throw new AttemptFailure(metadata.hold, text, { final: true })
   }
   const { event } = readEvent(read.delivery)
+  if (!isReplayed && isStale(event, metadata.receivedAt, staleAfterMs)) {
+    const text = `the provider created it on ${event.createdAt}; replay it to hand it on`
+    throw new AttemptFailure('stale', text, { final: true })
+  }
   const wanting = handlers.filter(({ handler }) => handler.on.has(event.type))
   await Promise.all(
     wanting.map(({ queue }) => queue.add(...handlerJob(job.id ?? '', event.type, metadata.bytes))),
   )
   return wanting.map(({ handler }) => handler.name)
+}
+
+/** Only what the signature covers counts: a body without a time of its own is never stale. */
+function isStale(event: WebhookEvent, receivedAt: number, staleAfterMs: number | undefined): boolean {
+  if (staleAfterMs === undefined || event.createdAt === null) return false
+  return receivedAt - Date.parse(event.createdAt) > staleAfterMs
 }
 
 /** 0 when the metadata cannot be read: then the body will not be, either. */

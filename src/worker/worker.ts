@@ -15,7 +15,10 @@ import { SuspectGate } from './suspects.ts'
 const GIVE_BACK_WITHIN_MS = 2000
 
 export interface WorkerOptions {
-  readonly config: Pick<Config, 'redisPrefix' | 'handlerDefaults' | 'keepCompletedMs' | 'keepDeadMs'> & {
+  readonly config: Pick<
+    Config,
+    'redisPrefix' | 'handlerDefaults' | 'staleAfterMs' | 'keepCompletedMs' | 'keepDeadMs'
+  > & {
     readonly redisUrl: string
   }
   readonly handlers: readonly LoadedHandler[]
@@ -45,7 +48,11 @@ export function startWorker({ config, handlers, metrics, log, onExhausted }: Wor
     handlers.map(({ name }) => name),
   )
   const runners = [
-    createDispatchRunner(handlerQueues, { ...shared, limits: config.handlerDefaults }),
+    createDispatchRunner(handlerQueues, {
+      ...shared,
+      limits: config.handlerDefaults,
+      staleAfterMs: config.staleAfterMs,
+    }),
     ...handlers.map((handler) => createHandlerRunner(handler, connection, shared)),
   ]
   const workers = runners.map((runner) => startJobWorker(runner, connection))

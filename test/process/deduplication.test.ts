@@ -70,6 +70,23 @@ it('tells ids apart that differ in case, form or type of blank, and hands on eac
   expect(recorded).toHaveLength(ids.length + 3)
 })
 
+it('holds back what was created longer ago than STALE_AFTER, as a dead letter and answered 200', async () => {
+  const runs = join(tempDir(), 'runs')
+  const service = await startService({
+    env: { STALE_AFTER: '8h' },
+    handlers: { 'recorder.ts': recordingHandler(runs) },
+  })
+  const ageHours = (hours: number) => ({ created: Math.floor(Date.now() / 1000) - hours * 3600 })
+  const old = await post(service.webhookUrl, signedDelivery({ fields: { id: 'old', ...ageHours(9) } }))
+  expect(old.status).toBe(200)
+  await waitFor('the dead letter', () => service.logLines({ msg: 'delivery not dispatched' }).length > 0)
+  await post(service.webhookUrl, signedDelivery({ fields: { id: 'timeless', created: null } }))
+  await post(service.webhookUrl, signedDelivery({ fields: { id: 'young', ...ageHours(7) } }))
+  const recorded = await waitForRuns(runs, 2)
+  expect(recorded.map((run) => run.analysisId).toSorted()).toEqual(['timeless', 'young'])
+  expect(service.logLines({ msg: 'delivery not dispatched' })[0]?.reason).toMatch(/^stale: /)
+})
+
 async function startCluster() {
   const redis = await startRedis()
   const runs = join(tempDir(), 'runs')
