@@ -1,102 +1,24 @@
 import { readFileSync } from 'node:fs'
-import { isIP } from 'node:net'
 import { resolve } from 'node:path'
-import bytes from 'bytes'
-import ms from 'ms'
 import { z } from 'zod'
 import { StartError } from './errors.ts'
-import { readSecretFile, secretsProblem, splitSecretValue, type SecretSetting } from './secrets.ts'
+import { payloadKeysProblem } from './inbox/payload-keys.ts'
+import {
+  readSecretFile,
+  secretsProblem,
+  splitSecretValue,
+  type ProblemOf,
+  type SecretSetting,
+} from './secrets.ts'
+import { byteSize, duration, port, redisUrl, time, trustProxy, wholeNumber } from './setting-types.ts'
 
 const HOUR_MS = 3_600_000
 /** CallCov's last retry comes 7 h 21 min after the first try; a memory shorter than that runs it twice. */
 const MIN_DEDUPE_TTL_MS = 8 * HOUR_MS
 /** Hamsa gives up after 5 s. */
 const MAX_ANSWER_WITHIN_MS = 4_999
-const MAX_TIMER_MS = 2 ** 31 - 1
 /** Ten years: whoever means longer means for ever, which no memory lasts. */
 const MAX_KEPT_MS = 3650 * 24 * HOUR_MS
-
-interface TimeLimits {
-  readonly minMs?: number
-  readonly maxMs?: number
-}
-
-/** A span of time with its unit ("500ms", "4s", "30d"), as milliseconds. */
-function time({ minMs = 1, maxMs = MAX_TIMER_MS }: TimeLimits, example: string) {
-  const range = `from ${exactTime(minMs)} to ${exactTime(maxMs)}`
-  return z.string().transform((text, context) => {
-    const milliseconds = /^\d+(\.\d+)?\s*(ms|s|m|h|d)$/i.test(text) ? ms(text as ms.StringValue) : Number.NaN
-    if (milliseconds >= minMs && milliseconds <= maxMs) return Math.round(milliseconds)
-    context.addIssue({ code: 'custom', message: `must be a time with a unit, like ${example}, ${range}` })
-    return z.NEVER
-  })
-}
-
-function duration(fallback: ms.StringValue, limits: TimeLimits = {}) {
-  return time(limits, fallback).prefault(fallback)
-}
-
-/** `ms` rounds what it formats. */
-function exactTime(milliseconds: number): string {
-  const short = ms(milliseconds)
-  return ms(short as ms.StringValue) === milliseconds ? short : `${milliseconds}ms`
-}
-
-function byteSize(fallback: string, { min, max }: { min: number; max: number }) {
-  return z
-    .string()
-    .default(fallback)
-    .transform((text, context) => {
-      const size = /^\d+(\.\d+)?\s*(b|kb|mb|gb)?$/i.test(text) ? bytes.parse(text) : null
-      if (size !== null && size >= min && size <= max) return size
-      const message = `must be a size, like ${fallback}, from ${bytes.format(min)} to ${bytes.format(max)}`
-      context.addIssue({ code: 'custom', message })
-      return z.NEVER
-    })
-}
-
-function wholeNumber(fallback: number, { min, max }: { min: number; max: number }) {
-  return z
-    .string()
-    .default(String(fallback))
-    .transform((text, context) => {
-      const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
-      if (value >= min && value <= max) return value
-      context.addIssue({ code: 'custom', message: `must be a whole number from ${min} to ${max}` })
-      return z.NEVER
-    })
-}
-
-const port = (fallback: number) => wholeNumber(fallback, { min: 0, max: 65_535 })
-
-const redisUrl = z
-  .string()
-  .refine((url) => url === 'embedded' || url.startsWith('unix:///') || isRedisAddress(url), {
-    error: 'must be an address with redis:// or rediss://, a path with unix://, or the word embedded',
-  })
-
-function isRedisAddress(text: string): boolean {
-  return /^rediss?:\/\/./.test(text) && URL.canParse(text) && !/\s/.test(text)
-}
-
-const trustProxy = z.string().transform((text, context) => {
-  if (/^\d{1,2}$/.test(text)) return Number(text)
-  const networks = text.split(',').map((network) => network.trim())
-  if (networks.every(isNetwork)) return networks
-  context.addIssue({
-    code: 'custom',
-    message: 'must be a number of proxies or a list of addresses and networks',
-  })
-  return z.NEVER
-})
-
-/** An address with the number of leading bits that count, or without. */
-function isNetwork(text: string): boolean {
-  const [address = '', bits, more] = text.split('/')
-  const version = isIP(address)
-  if (version === 0 || more !== undefined) return false
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
-}
 
 /**
  * Every setting, by its name in the environment. What a value may be, its default and its type are written
@@ -138,7 +60,7 @@ const settings = z.object({
 })
 
 /** Settings that hold a secret: each may be given as a value or as the path of a file in `<name>_FILE`. */
-const SECRET_SETTINGS = ['CALLCOV_WEBHOOK_SECRET', 'REDIS_URL'] as const
+const SECRET_SETTINGS = ['CALLCOV_WEBHOOK_SECRET', 'REDIS_URL', 'PAYLOAD_KEY'] as const
 
 /** The names of all settings, for the check of unknown ones and for the documents. */
 export const SETTING_NAMES: ReadonlySet<string> = new Set([
@@ -169,7 +91,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
       problems.push(`${name} and ${name}_FILE are both set; keep one`)
     }
   }
-  const secret = secretSetting('CALLCOV_WEBHOOK_SECRET', environment, problems)
+  const secret = secretSetting('CALLCOV_WEBHOOK_SECRET', environment, secretsProblem, problems)
+  const payloadKeys = secretSetting('PAYLOAD_KEY', environment, payloadKeysProblem, problems)
   const production = given.NODE_ENV === 'production'
   if (production && given.ROLE !== 'worker' && secret === undefined) {
     problems.push(
@@ -191,22 +114,23 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
     }
   }
   if (!parsed.success || problems.length > 0) throw settingsError(problems)
-  return toConfig(parsed.data, secret, production)
+  return toConfig(parsed.data, { callcov: secret, payloadKeys }, production)
 }
 
 /**
- * The settings of a tool that looks into Redis, which no other setting keeps from its work.
+ * The settings of a tool that looks into what is stored, which no other setting keeps from its work.
  * @throws StartError as `loadConfig` does
  */
-export function loadRedisSettings(
+export function loadStoreSettings(
   environment: NodeJS.ProcessEnv,
-): Pick<Config, 'redisUrl' | 'redisPrefix' | 'dataDir'> {
+): Pick<Config, 'redisUrl' | 'redisPrefix' | 'dataDir' | 'payloadKeys'> {
   const problems: string[] = []
   const given = givenSettings(environment, problems)
   const parsed = settings.pick({ REDIS_URL: true, REDIS_PREFIX: true, DATA_DIR: true }).safeParse(given)
   for (const issue of parsed.error?.issues ?? []) problems.push(`${issue.path.join('.')} ${issue.message}`)
+  const payloadKeys = secretSetting('PAYLOAD_KEY', environment, payloadKeysProblem, problems)
   if (!parsed.success || problems.length > 0) throw settingsError(problems)
-  return redisSettings(parsed.data)
+  return { ...redisSettings(parsed.data), payloadKeys }
 }
 
 /** The variables that are set; the address of Redis also when it stands in a file. */
@@ -234,25 +158,26 @@ function isGiven(value: string | undefined): boolean {
 function secretSetting(
   name: string,
   environment: NodeJS.ProcessEnv,
+  problemOf: ProblemOf,
   problems: string[],
 ): SecretSetting | undefined {
   const value = environment[name]
   const path = environment[`${name}_FILE`]
   if (path !== undefined && value === undefined) {
-    const read = readSecretFile(path)
+    const read = readSecretFile(path, problemOf)
     if ('problem' in read) problems.push(`${name}_FILE ${read.problem}`)
     return { kind: 'file', path: resolve(path) }
   }
   if (value === undefined) return undefined
   const values = splitSecretValue(value)
-  const problem = secretsProblem(values)
+  const problem = problemOf(values)
   if (problem !== undefined) problems.push(`${name} ${problem}`)
   return { kind: 'values', values }
 }
 
 function toConfig(
   env: z.output<typeof settings>,
-  callcovSecrets: SecretSetting | undefined,
+  secrets: { callcov: SecretSetting | undefined; payloadKeys: SecretSetting | undefined },
   production: boolean,
 ) {
   return {
@@ -264,7 +189,8 @@ function toConfig(
     adminPort: env.ADMIN_PORT,
     publicUrl: env.PUBLIC_URL?.replace(/\/+$/, ''),
     trustProxy: env.TRUST_PROXY,
-    callcovSecrets,
+    callcovSecrets: secrets.callcov,
+    payloadKeys: secrets.payloadKeys,
     ...redisSettings(env),
     handlersDir: resolve(env.HANDLERS_DIR),
     dedupeTtlMs: env.DEDUPE_TTL,

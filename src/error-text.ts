@@ -12,7 +12,7 @@ const SQLSTATE = /^[0-9A-Z]{5}$/
 export function safeErrorText(error: object): string {
   const { name, message } = error as Partial<Error>
   const kind = typeof name === 'string' ? name : 'Error'
-  if (typeof message !== 'string') return 'an object that is no error'
+  if (typeof message !== 'string') return 'an object was thrown that is no error'
   // V8 quotes the text around the place: "Unexpected token 'A', "Agent: Go"... is not valid JSON".
   if (error instanceof SyntaxError && message.includes('JSON')) return `${kind}: a text is not valid JSON`
   const code = errorCode(error)

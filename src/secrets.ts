@@ -9,6 +9,9 @@ export type SecretSetting =
   | { readonly kind: 'values'; readonly values: readonly string[] }
   | { readonly kind: 'file'; readonly path: string }
 
+/** Says what is wrong with secrets, in words that never hold one; `undefined` when all are usable. */
+export type ProblemOf = (secrets: readonly string[]) => string | undefined
+
 /** Splits the value of a setting, newest secret first. */
 export function splitSecretValue(value: string): string[] {
   return nonEmpty(value.split(','))
@@ -19,7 +22,7 @@ export function splitSecretFile(content: string): string[] {
   return nonEmpty(content.split(/\r?\n/))
 }
 
-/** What is wrong with these secrets, in words that never hold one; `undefined` when all are usable. */
+/** The rule for webhook secrets. */
 export function secretsProblem(secrets: readonly string[]): string | undefined {
   if (secrets.length === 0) return 'holds no secret'
   if (secrets.some((secret) => secret.length < MIN_SECRET_CHARACTERS)) {
@@ -37,14 +40,19 @@ export class RotatingSecrets {
   readonly #timer: NodeJS.Timeout | undefined
   #lastProblem: string | undefined
 
-  constructor(setting: SecretSetting, onEvent: (event: { rotated: true } | { problem: string }) => void) {
+  /** @param problemOf what makes such secrets unusable, if anything does */
+  constructor(
+    setting: SecretSetting,
+    onEvent: (event: { rotated: true } | { problem: string }) => void,
+    problemOf: ProblemOf = secretsProblem,
+  ) {
     if (setting.kind === 'values') {
       this.#current = setting.values
       return
     }
     this.#current = splitSecretFile(readFileSync(setting.path, 'utf8'))
     this.#timer = setInterval(() => {
-      const next = readSecretFile(setting.path)
+      const next = readSecretFile(setting.path, problemOf)
       if ('problem' in next) {
         if (next.problem !== this.#lastProblem) onEvent(next)
         this.#lastProblem = next.problem
@@ -68,7 +76,10 @@ export class RotatingSecrets {
 }
 
 /** Reads a secret file once; the problem names the fault, never the content. */
-export function readSecretFile(path: string): { secrets: string[] } | { problem: string } {
+export function readSecretFile(
+  path: string,
+  problemOf: ProblemOf = secretsProblem,
+): { secrets: string[] } | { problem: string } {
   let content: string
   try {
     content = readFileSync(path, 'utf8')
@@ -76,7 +87,7 @@ export function readSecretFile(path: string): { secrets: string[] } | { problem:
     return { problem: `cannot be read (${errorCode(error) ?? 'unknown error'})` }
   }
   const secrets = splitSecretFile(content)
-  const problem = secretsProblem(secrets)
+  const problem = problemOf(secrets)
   return problem === undefined ? { secrets } : { problem }
 }
 

@@ -28,10 +28,10 @@ export interface EmbeddedRedis {
  * @throws StartError when another service uses the directory, or the server does not start
  */
 export async function startEmbeddedRedis(dataDir: string, log: Logger): Promise<EmbeddedRedis> {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  makeDataDir(dataDir)
   const lock = lockDataDir(dataDir)
   try {
-    const socket = socketPath(dataDir)
+    const socket = embeddedSocketPath(dataDir)
     const left = await findRunning(socket, dataDir)
     if (left !== undefined)
       log.warn({ pid: left }, 'adopted the redis-server that an earlier run left behind')
@@ -66,13 +66,22 @@ export async function startEmbeddedRedis(dataDir: string, log: Logger): Promise<
   }
 }
 
-/** In the data directory, or in a short place of its own where that path would be too long for a socket. */
-function socketPath(dataDir: string): string {
+/** Where it listens: in the data directory, or in a short place of its own where that path would be too long for a socket. */
+export function embeddedSocketPath(dataDir: string): string {
   const path = join(dataDir, 'redis.sock')
   if (Buffer.byteLength(path) <= SOCKET_PATH_MAX_BYTES) return path
   const name = createHash('sha256').update(dataDir).digest('hex').slice(0, 16)
   const base = Buffer.byteLength(tmpdir()) <= 60 ? tmpdir() : '/tmp'
   return join(base, `callcov-${process.getuid?.() ?? 0}-${name}`, 'redis.sock')
+}
+
+function makeDataDir(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    const text = `The folder ${dataDir} cannot be made (${errorCode(error)}); set DATA_DIR to another, or REDIS_URL to a Redis.`
+    throw new StartError('CALLCOV_DATA_DIR', text)
+  }
 }
 
 async function findRunning(socket: string, dataDir: string): Promise<number | undefined> {

@@ -20,7 +20,7 @@ export interface HandlerQueue {
 /** Takes deliveries from the inbox and dispatches each to the handlers that want it. */
 export function createDispatchRunner(
   handlers: readonly HandlerQueue[],
-  shared: Pick<JobRunner, 'limits' | 'stopped' | 'suspects'> & {
+  shared: Pick<JobRunner, 'limits' | 'stopped' | 'suspects' | 'running'> & {
     readonly staleAfterMs: number | undefined
     readonly log: Logger
   },

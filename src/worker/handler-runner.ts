@@ -21,12 +21,12 @@ interface RunFacts {
 export function createHandlerRunner(
   handler: LoadedHandler,
   { redis, prefix, log }: QueueConnection,
-  shared: Pick<JobRunner, 'stopped' | 'suspects'> & {
+  shared: Pick<JobRunner, 'stopped' | 'suspects' | 'running'> & {
     readonly metrics: WorkerMetrics
     readonly onExhausted: (handler: string) => void
   },
 ): JobRunner {
-  const { stopped, suspects, metrics, onExhausted } = shared
+  const { stopped, suspects, running, metrics, onExhausted } = shared
   const abandoned = new AbandonedRuns()
   const largeBodies = new LargeBodies()
   const factsOf = new WeakMap<Job, RunFacts>()
@@ -61,6 +61,7 @@ export function createHandlerRunner(
     limits: handler,
     stopped,
     suspects,
+    running,
     run: (job, lost) => largeBodies.inTurn(bodyLengthOf(job.data), () => run(job, lost)),
     onEnd(job, end) {
       const facts = factsOf.get(job)

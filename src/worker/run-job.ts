@@ -15,6 +15,8 @@ export interface JobRunner {
   /** Aborted once: unfinished jobs are then given back without using up an attempt. */
   readonly stopped: AbortSignal
   readonly suspects: SuspectGate
+  /** The jobs that run in this worker, of all queues. */
+  readonly running: { count: number }
   /**
    * Does one attempt; what it returns is kept as the job's return value. `lost` aborts when the job was given to
    * another worker meanwhile.
@@ -87,6 +89,7 @@ async function processJob(
   }
   const release = isSuspect ? runner.suspects.tryEnter() : () => {}
   if (release === undefined || runner.stopped.aborted) return await giveBack(stepBackMs())
+  runner.running.count += 1
   try {
     const result = await runner.run(job, lost ?? new AbortController().signal)
     end({ kind: 'done' })
@@ -100,6 +103,7 @@ async function processJob(
     )
     throw failure
   } finally {
+    runner.running.count -= 1
     release()
   }
 }

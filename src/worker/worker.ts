@@ -13,6 +13,8 @@ import { SuspectGate } from './suspects.ts'
 
 /** After the grace of the stop: time for aborted handlers to end and for their jobs to be given back. */
 const GIVE_BACK_WITHIN_MS = 2000
+const POLL_MS = 20
+const REGISTER_EVERY_MS = 60_000
 
 export interface WorkerOptions {
   readonly config: Pick<
@@ -38,15 +40,22 @@ export function startWorker({ config, handlers, metrics, log, onExhausted }: Wor
   const redis = connectForWorking(config.redisUrl, log)
   const connection: QueueConnection = { redis, prefix: config.redisPrefix, log }
   const stopped = new AbortController()
-  const shared = { stopped: stopped.signal, suspects: new SuspectGate(), metrics, onExhausted, log }
+  const shared = {
+    stopped: stopped.signal,
+    suspects: new SuspectGate(),
+    running: { count: 0 },
+    metrics,
+    onExhausted,
+    log,
+  }
   const handlerQueues = handlers.map((handler) => ({
     handler,
     queue: openQueue(handlerQueueName(handler.name), connection),
   }))
-  registerHandlers(
-    connection,
-    handlers.map(({ name }) => name),
-  )
+  const names = handlers.map(({ name }) => name)
+  registerHandlers(connection, names)
+  // Again and again, for a Redis that was emptied or replaced.
+  const registration = setInterval(() => registerHandlers(connection, names), REGISTER_EVERY_MS)
   const runners = [
     createDispatchRunner(handlerQueues, {
       ...shared,
@@ -61,16 +70,17 @@ export function startWorker({ config, handlers, metrics, log, onExhausted }: Wor
   return {
     async stop(graceMs) {
       sweep.stop()
-      const closed = Promise.all(workers.map((worker) => worker.close()))
-      const grace = new AbortController()
-      const finished = await Promise.race([
-        closed.then(() => true),
-        sleep(graceMs, false, { signal: grace.signal, ref: false }),
-      ])
-      grace.abort()
-      if (!finished) {
+      clearInterval(registration)
+      let isClosed = false
+      const closed = Promise.all(workers.map((worker) => worker.close())).then(() => {
+        isClosed = true
+      })
+      // Closing never ends while Redis cannot be reached, so it is not waited for when nothing runs.
+      const isOver = () => isClosed || (shared.running.count === 0 && redis.status !== 'ready')
+      const deadline = Date.now() + graceMs
+      while (!isOver() && Date.now() < deadline) await sleep(POLL_MS)
+      if (!isOver()) {
         stopped.abort(new Error('the service stops'))
-        // Closing never ends while Redis cannot be reached.
         await Promise.race([closed, sleep(GIVE_BACK_WITHIN_MS)])
       }
       redis.disconnect()

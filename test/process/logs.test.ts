@@ -89,7 +89,7 @@ it.each(['closed', 'stalled'])(
     // Far more lines than a pipe holds.
     const load = await sendAtRate(url, 300, deliveries(1500))
     expect(load.statuses).toEqual({ 200: 1500 })
-    expect(percentile(load.durationsMs, 0.99)).toBeLessThan(200)
+    expect(percentile(load.durationsMs, 0.99)).toBeLessThan(1000)
     const startedAt = performance.now()
     service.kill('SIGTERM')
     await waitFor('the end', () => service.exitCode !== null || service.signalCode !== null)

@@ -75,15 +75,16 @@ it('lets a handler finish that needs no longer than the grace', async () => {
   expect(recordedRuns(runs)).toHaveLength(2)
 })
 
-it('stops within its grace though Redis cannot be reached', async () => {
+it.each(['frozen', 'gone'])('stops in order and within its grace while Redis is %s', async (how) => {
   const redis = await startRedis()
   const service = await startService({ env: { REDIS_URL: redis.url, SHUTDOWN_GRACE: '6s' } })
   await waitFor('readiness', async () => (await fetch(`${service.url}/health/ready`)).ok)
-  redis.freeze()
+  if (how === 'frozen') redis.freeze()
+  else await redis.kill()
   const startedAt = performance.now()
   await service.stop()
-  expect(performance.now() - startedAt).toBeLessThan(7000)
-  redis.thaw()
+  expect(performance.now() - startedAt).toBeLessThan(how === 'frozen' ? 7000 : 3000)
+  expect(service.process.exitCode).toBe(0)
 })
 
 it('ends at once at a second signal that comes more than a second after the first', async () => {

@@ -46,7 +46,7 @@ it('keeps what a handler throws as a readable reason, whatever it is', async () 
     const isPermanent = value.includes('Permanent')
     expect([value, dead?.attemptsMade]).toEqual([value, isPermanent ? 1 : 2])
     expect(dead?.reason).toMatch(
-      isPermanent ? /^permanent: no such contact$/ : /^failed: .*(threw|Error: broken)/,
+      isPermanent ? /^permanent: no such contact$/ : /^failed: .*(threw|thrown|Error: broken)/,
     )
     await service.stop()
   }

@@ -7,7 +7,6 @@ export const log = defineHandler({
   handle(event, context) {
     const facts = {
       analysisId: event.analysisId,
-      event: event.type,
       createdAt: event.createdAt,
       livemode: event.livemode,
       durationSeconds: event.audio.durationSeconds,

@@ -1,0 +1,101 @@
+import { isIP } from 'node:net'
+import bytes from 'bytes'
+import ms from 'ms'
+import { z } from 'zod'
+
+/** What the values of settings may be: each a zod schema from the text of a variable to what the service uses. */
+
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+interface TimeLimits {
+  readonly minMs?: number
+  readonly maxMs?: number
+}
+
+/** A span of time with its unit ("500ms", "4s", "30d"), as milliseconds. */
+export function time({ minMs = 1, maxMs = MAX_TIMER_MS }: TimeLimits, example: string) {
+  const range = `from ${exactTime(minMs)} to ${exactTime(maxMs)}`
+  return z.string().transform((text, context) => {
+    const milliseconds = /^\d+(\.\d+)?\s*(ms|s|m|h|d)$/i.test(text) ? ms(text as ms.StringValue) : Number.NaN
+    if (milliseconds >= minMs && milliseconds <= maxMs) return Math.round(milliseconds)
+    context.addIssue({ code: 'custom', message: `must be a time with a unit, like ${example}, ${range}` })
+    return z.NEVER
+  })
+}
+
+/** The same with a default. */
+export function duration(fallback: ms.StringValue, limits: TimeLimits = {}) {
+  return time(limits, fallback).prefault(fallback)
+}
+
+/** `ms` rounds what it formats. */
+function exactTime(milliseconds: number): string {
+  const short = ms(milliseconds)
+  return ms(short as ms.StringValue) === milliseconds ? short : `${milliseconds}ms`
+}
+
+/** A size with or without its unit ("10mb"), as bytes. */
+export function byteSize(fallback: string, { min, max }: { min: number; max: number }) {
+  return z
+    .string()
+    .default(fallback)
+    .transform((text, context) => {
+      const size = /^\d+(\.\d+)?\s*(b|kb|mb|gb)?$/i.test(text) ? bytes.parse(text) : null
+      if (size !== null && size >= min && size <= max) return size
+      const message = `must be a size, like ${fallback}, from ${bytes.format(min)} to ${bytes.format(max)}`
+      context.addIssue({ code: 'custom', message })
+      return z.NEVER
+    })
+}
+
+export function wholeNumber(fallback: number, { min, max }: { min: number; max: number }) {
+  return z
+    .string()
+    .default(String(fallback))
+    .transform((text, context) => {
+      const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
+      if (value >= min && value <= max) return value
+      context.addIssue({ code: 'custom', message: `must be a whole number from ${min} to ${max}` })
+      return z.NEVER
+    })
+}
+
+/** 0 stands for any free one. */
+export const port = (fallback: number) => wholeNumber(fallback, { min: 0, max: 65_535 })
+
+export const redisUrl = z
+  .string()
+  .refine((url) => url === 'embedded' || url.startsWith('unix:///') || isRedisAddress(url), {
+    error: 'must be an address with redis:// or rediss://, a path with unix://, or the word embedded',
+  })
+
+function isRedisAddress(text: string): boolean {
+  if (!/^rediss?:\/\/./.test(text) || !URL.canParse(text) || /\s/.test(text)) return false
+  const { username, password } = new URL(text)
+  try {
+    // As ioredis will: a password with a bare % must be written %25.
+    return [username, password].every((part) => decodeURIComponent(part) !== undefined)
+  } catch {
+    return false
+  }
+}
+
+/** A number of proxies, or a list of addresses and networks. */
+export const trustProxy = z.string().transform((text, context) => {
+  if (/^\d{1,2}$/.test(text)) return Number(text)
+  const networks = text.split(',').map((network) => network.trim())
+  if (networks.every(isNetwork)) return networks
+  context.addIssue({
+    code: 'custom',
+    message: 'must be a number of proxies or a list of addresses and networks',
+  })
+  return z.NEVER
+})
+
+/** An address with the number of leading bits that count, or without. */
+function isNetwork(text: string): boolean {
+  const [address = '', bits, more] = text.split('/')
+  const version = isIP(address)
+  if (version === 0 || more !== undefined) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+}
