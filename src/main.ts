@@ -2,6 +2,11 @@
 import { isatty } from 'node:tty'
 import { fileURLToPath } from 'node:url'
 import { Command, CommanderError } from 'commander'
+import type { CommandContext } from './cli/command-context.ts'
+import { addDeliveriesCommand } from './cli/deliveries.ts'
+import { addDiscardCommand } from './cli/discard.ts'
+import { addForgetCommand } from './cli/forget.ts'
+import { addReplayCommand } from './cli/replay.ts'
 import { addSendCommand } from './cli/send.ts'
 import { loadConfig, type Config } from './config.ts'
 import { errorCode, StartError } from './errors.ts'
@@ -19,15 +24,22 @@ const USAGE_ERROR = 2
 
 const program = new Command('callcov-receiver')
   .description('Receives CallCov webhooks and hands them to your handlers.')
+  // Of `deliveries show ID --json` the option belongs to show.
+  .enablePositionalOptions()
   .exitOverride()
 
 program.command('serve', { isDefault: true }).description('run the service (the default)').action(serve)
 program.command(WORKER_COMMAND, { hidden: true }).action(workerProcess)
-addSendCommand(program, {
+const context: CommandContext = {
   environment: process.env,
-  write: (text) => void process.stdout.write(text),
+  write: (data) => void process.stdout.write(data),
   setExitCode: (code) => void (process.exitCode = code),
-})
+}
+addSendCommand(program, context)
+addDeliveriesCommand(program, context)
+addReplayCommand(program, context)
+addDiscardCommand(program, context)
+addForgetCommand(program, context)
 
 // The worker is given all it needs, and is not to find again what was left out on purpose.
 if (process.env.NODE_ENV !== 'production' && process.argv[2] !== WORKER_COMMAND) loadEnvFile()

@@ -9,13 +9,15 @@ import { ensureDevelopmentSecret } from './development-secrets.ts'
 import { errorCode, StartError } from './errors.ts'
 import { startEmbeddedRedis, type EmbeddedRedis } from './inbox/embedded-redis.ts'
 import { Inbox } from './inbox/inbox.ts'
+import { PayloadKeys } from './inbox/payload-keys.ts'
 import { QueueStatsReader } from './inbox/queue-stats.ts'
 import { Readiness } from './inbox/readiness.ts'
 import { connectForAccepting } from './inbox/redis-connection.ts'
 import type { Logger } from './log.ts'
 import { createReceiverMetrics, createServiceMetrics } from './metrics.ts'
 import { buildReceiver } from './receiver/app.ts'
-import { RotatingSecrets, type SecretSetting } from './secrets.ts'
+import type { RotatingSecrets, SecretSetting } from './secrets.ts'
+import { watchPayloadKeys, watchSecrets } from './watch-secrets.ts'
 import { WORKER_COMMAND } from './worker/messages.ts'
 import { Supervisor } from './worker/supervisor.ts'
 import { watchHandlers } from './worker/watch-handlers.ts'
@@ -141,7 +143,12 @@ export class Service {
     const { config, log } = this.#options
     // A connection of its own: counting many dead letters must not hold up webhooks.
     this.#statsRedis = connectForAccepting(redisUrl, config.answerWithinMs, log)
-    const queueStats = new QueueStatsReader({ redis: this.#statsRedis, prefix: config.redisPrefix, log })
+    const queueStats = new QueueStatsReader({
+      redis: this.#statsRedis,
+      prefix: config.redisPrefix,
+      keys: new PayloadKeys(),
+      log,
+    })
     const { receiver, service } = this.#metrics
     const admin = buildAdmin({
       log,
@@ -168,13 +175,11 @@ export class Service {
 
   async #startReceiver(redis: Redis, readiness: Readiness, setting: SecretSetting): Promise<string> {
     const { config, log } = this.#options
-    this.#secrets = new RotatingSecrets(setting, (event) => {
-      if ('rotated' in event) log.info('the CallCov secrets were rotated')
-      else log.error(event, 'the file of the CallCov secrets is unusable; the last good ones stay')
-    })
+    this.#secrets = watchSecrets('CALLCOV_WEBHOOK_SECRET', setting, log)
+    const keys = watchPayloadKeys(config.payloadKeys, log)
     const { redisPrefix: prefix, dedupeTtlMs } = config
     this.#receiver = buildReceiver({
-      inbox: new Inbox({ redis, readiness, prefix, dedupeTtlMs, log }),
+      inbox: new Inbox({ redis, readiness, prefix, dedupeTtlMs, keys, log }),
       readiness,
       secrets: new Map([['callcov', this.#secrets]]),
       bodyLimitBytes: config.bodyLimitBytes,

@@ -2,7 +2,7 @@
 export interface CommandContext {
   readonly environment: NodeJS.ProcessEnv
   /** Standard output. */
-  readonly write: (text: string) => void
+  readonly write: (data: string | Uint8Array) => void
   readonly setExitCode: (code: number) => void
 }
 

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander'
+import { rate, text, wholeNumber } from './option-values.ts'
 import { SAMPLE_LANGUAGES } from './sample-sentences.ts'
 import { SAMPLE_EVENTS, SAMPLE_SHAPES, type SampleOptions } from './sample-webhooks.ts'
 
@@ -17,9 +18,6 @@ export interface SendOptions extends SampleOptions {
 const MAX_COUNT = 10_000_000
 const MAX_SEGMENTS = 100_000
 const MAX_CONCURRENCY = 10_000
-/** One in 17 minutes; an interval of more than 24 days would overflow the timer, which then fires at once. */
-const MIN_RATE = 0.001
-const MAX_RATE = 100_000
 
 /** The options of `send`, in the order its help shows them. */
 export function sendOptions(): Option[] {
@@ -61,23 +59,4 @@ export function webUrl(value: string): URL {
     throw new InvalidArgumentError('It must be an http:// or https:// address without a user name.')
   }
   return url
-}
-
-function wholeNumber(min: number, max: number) {
-  return (value: string): number => {
-    const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN
-    if (number >= min && number <= max) return number
-    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
-  }
-}
-
-function rate(value: string): number {
-  const number = /^\d{1,9}(\.\d+)?$/.test(value) ? Number(value) : Number.NaN
-  if (number >= MIN_RATE && number <= MAX_RATE) return number
-  throw new InvalidArgumentError(`It must be a number from ${MIN_RATE} to ${MAX_RATE}.`)
-}
-
-function text(value: string): string {
-  if (value !== '') return value
-  throw new InvalidArgumentError('It must not be empty.')
 }

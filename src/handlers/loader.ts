@@ -30,7 +30,9 @@ const eventType = z.enum(EVENT_TYPES as [EventType, ...EventType[]], {
 const handlerSchema = z.looseObject({
   name: z
     .string({ error: 'must be a text' })
-    .regex(/^[a-z0-9-]{1,40}$/, { error: 'must be 1 to 40 of a-z, 0-9 and -' }),
+    .regex(/^[a-z0-9-]{1,40}$/, { error: 'must be 1 to 40 of a-z, 0-9 and -' })
+    // The tools call what was not dispatched so.
+    .refine((name) => name !== 'inbox', { error: 'must not be inbox; choose another' }),
   on: z
     .array(eventType, { error: 'must be a list of event types' })
     .min(1, { error: 'must name an event type' }),

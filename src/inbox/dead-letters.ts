@@ -1,3 +1,5 @@
+import type { PayloadKeys } from './payload-keys.ts'
+
 /** Why a delivery failed. Closed list: metric label, filter of the tools, and first word of the stored reason. */
 export const FAILURE_REASONS = [
   'failed',
@@ -18,9 +20,21 @@ export const FAILURE_REASONS = [
 ] as const
 export type FailureReason = (typeof FAILURE_REASONS)[number]
 
+/** The reasons of deliveries that are well-formed, and held back until a person decides. */
+export const HELD_BACK: ReadonlySet<FailureReason> = new Set(['conflict', 'stale'])
+
 /** The stored form of a reason and its explanation. */
 export function formatReason(reason: FailureReason, text: string): string {
   return `${reason}: ${text}`
+}
+
+/** A stored reason with its text opened, for people. */
+export function openReason(failedReason: string, keys: PayloadKeys): string {
+  const reason = reasonOf(failedReason)
+  const start = formatReason(reason, '')
+  return failedReason.startsWith(start)
+    ? start + keys.openText(failedReason.slice(start.length))
+    : failedReason
 }
 
 /** The reason that a stored text begins with; `failed` for what BullMQ itself wrote. */

@@ -1,29 +1,17 @@
 import { Job, type JobState, type Queue } from 'bullmq'
 import { readDelivery } from './delivery-reader.ts'
 import { decodeMetadata, type Metadata } from './envelope.ts'
+import { readJobDetails, type JobDetails } from './job-details.ts'
 import {
   handlerJob,
   handlerQueueName,
   INBOX_QUEUE,
-  nextReplay,
   openQueue,
+  queueKey,
   registeredHandlers,
-  replayCount,
   type QueueConnection,
 } from './queues.ts'
-
-/** What a delivery has come to, in the inbox or with one handler. */
-export interface JobDetails {
-  /** `null`: the inbox. */
-  readonly handler: string | null
-  readonly state: JobState | 'unknown'
-  readonly attempts: number
-  readonly replays: number
-  readonly failure: string | null
-  /** Where in the handler's code it failed. */
-  readonly stack: string | null
-  readonly endedAt: number | null
-}
+import { runAgain, type RunAgainResult } from './run-again.ts'
 
 export interface DeliveryDetails {
   readonly jobId: string
@@ -39,7 +27,7 @@ export interface ReplayResult {
   /** `null`: the delivery itself, which is dispatched anew. */
   readonly handler: string | null
   /** `now`: it was waiting for its next attempt and runs at once. `busy`: it waits or runs already. */
-  readonly result: 'replayed' | 'now' | 'busy'
+  readonly result: RunAgainResult | 'now'
 }
 
 const JOB_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}-[0-9a-f]{16}$/
@@ -65,101 +53,110 @@ export class Deliveries {
    */
   async find(text: string, deliveryIds: readonly string[]): Promise<string[]> {
     const { redis, prefix } = this.#connection
+    const inbox = queueKey(prefix, null)
     const ids = DELIVERY_ID.test(text) ? [text, ...deliveryIds] : deliveryIds
-    const first = await Promise.all(ids.map((id) => redis.get(`${prefix}:${INBOX_QUEUE}:de:${id}`)))
+    const first = await Promise.all(ids.map((id) => redis.get(`${inbox}de:${id}`)))
     const candidates = [...(JOB_ID.test(text) ? [text] : []), ...first.filter((jobId) => jobId !== null)]
-    const known = await Promise.all(
-      candidates.map((jobId) => redis.exists(`${prefix}:${INBOX_QUEUE}:${jobId}`)),
-    )
+    const known = await Promise.all(candidates.map((jobId) => redis.exists(inbox + jobId)))
     return candidates.filter((_jobId, index) => known[index] === 1)
   }
 
   /** `undefined` when it is gone from the inbox. */
   async show(jobId: string): Promise<DeliveryDetails | undefined> {
-    const inbox = await this.#details(null, jobId)
+    const inbox = await readJobDetails(this.#connection, this.#queue(null), jobId, null)
     if (inbox === undefined) return undefined
     const handlers = await this.handlers()
-    const jobs = await Promise.all(handlers.map((handler) => this.#details(handler, jobId)))
-    const { redis, prefix } = this.#connection
-    const decoded = decodeMetadata((await redis.hget(`${prefix}:${INBOX_QUEUE}:${jobId}`, 'name')) ?? '')
+    const jobs = await Promise.all(
+      handlers.map((handler) => readJobDetails(this.#connection, this.#queue(handler), jobId, handler)),
+    )
     return {
       jobId,
-      metadata: decoded.ok ? decoded.metadata : null,
+      metadata: (await this.#metadata(jobId)) ?? null,
       jobs: [inbox, ...jobs.filter((job) => job !== undefined)],
     }
   }
 
   /** The exact bytes as received, or why they cannot be read. */
   async body(jobId: string): Promise<{ rawBody: Buffer } | { problem: string }> {
-    const read = await readDelivery(this.#connection.redis, this.#connection.prefix, jobId)
+    const read = await readDelivery(this.#connection, jobId)
     return read.ok ? { rawBody: read.delivery.rawBody } : { problem: read.problem }
   }
 
   /** Lets handlers see a delivery again, each with its whole number of attempts. */
   async replay(jobId: string, target: ReplayTarget): Promise<ReplayResult[]> {
-    const inbox = this.#queue(null)
-    const state = await inbox.getJobState(jobId)
-    if (state === 'failed') return [await this.#runAgain(null, jobId, state)]
-    if (state !== 'completed') return [{ handler: null, result: 'busy' }]
+    const state = await this.#queue(null).getJobState(jobId)
+    if (state === 'failed') return [await this.replayDead(jobId, null)]
+    if (state !== 'completed') return [{ handler: null, result: state === 'unknown' ? 'gone' : 'busy' }]
 
     const results: ReplayResult[] = []
     for (const handler of typeof target === 'string' ? await this.handlers() : target) {
       const handlerState = await this.#queue(handler).getJobState(jobId)
       const isMeant =
         target === 'dead' ? handlerState === 'failed' : target !== 'all' || handlerState !== 'unknown'
-      if (isMeant) results.push(await this.#runAgain(handler, jobId, handlerState))
+      if (isMeant) results.push({ handler, result: await this.#runAgain(handler, jobId, handlerState) })
     }
     return results
   }
 
-  /** Removes a dead letter for good; false when it is none. */
+  /** The same for one dead letter, and only if it still is one. */
+  async replayDead(jobId: string, handler: string | null): Promise<ReplayResult> {
+    return { handler, result: await runAgain(this.#connection, handler, jobId, 'failed') }
+  }
+
+  /** Whether a handler never had a delivery, or gave it up. */
+  async canFeed(jobId: string, handler: string): Promise<boolean> {
+    const state = await this.#queue(handler).getJobState(jobId)
+    return state === 'unknown' || state === 'failed'
+  }
+
+  /** Gives a handler a dispatched delivery that it never had, or gave up; `busy` when it has or had it. */
+  async feed(jobId: string, handler: string): Promise<ReplayResult> {
+    const state = await this.#queue(handler).getJobState(jobId)
+    const isMeant = state === 'unknown' || state === 'failed'
+    return { handler, result: isMeant ? await this.#runAgain(handler, jobId, state) : 'busy' }
+  }
+
+  /** Removes a dead letter for good; false when it is none, or when a handler still needs the body. */
   async discard(jobId: string, handler: string | null): Promise<boolean> {
     const { redis, prefix } = this.#connection
-    const queue = `${prefix}:${handler === null ? INBOX_QUEUE : handlerQueueName(handler)}:`
-    const removed = await redis.eval(REMOVE_DEAD, 1, `${queue}failed`, jobId, queue + jobId)
-    return removed === 1
+    const queue = queueKey(prefix, handler)
+    const handlers = handler === null ? await this.handlers() : []
+    const handlerQueues = handlers.map((name) => queueKey(prefix, name))
+    const keys = [`${queue}failed`, queue + jobId]
+    return (await redis.eval(REMOVE_DEAD, keys.length, ...keys, jobId, ...handlerQueues)) === 1
   }
 
-  async #runAgain(handler: string | null, jobId: string, state: JobState | 'unknown'): Promise<ReplayResult> {
+  async #runAgain(
+    handler: string,
+    jobId: string,
+    state: JobState | 'unknown',
+  ): Promise<ReplayResult['result']> {
     const queue = this.#queue(handler)
+    if (state === 'failed' || state === 'completed')
+      return await runAgain(this.#connection, handler, jobId, state)
     if (state === 'unknown') {
-      const { redis, prefix } = this.#connection
-      const decoded = decodeMetadata((await redis.hget(`${prefix}:${INBOX_QUEUE}:${jobId}`, 'name')) ?? '')
-      const { type, bytes } = decoded.ok ? decoded.metadata : { type: null, bytes: 0 }
-      await queue.add(...handlerJob(jobId, type ?? 'unknown', bytes))
-      return { handler, result: 'replayed' }
+      const metadata = await this.#metadata(jobId)
+      if (metadata === undefined) return 'gone'
+      await queue.add(...handlerJob(jobId, metadata.type ?? 'unknown', metadata.bytes))
+      return 'replayed'
     }
-    const job = await Job.fromId(queue, jobId)
-    if (job === undefined) return { handler, result: 'busy' }
-    if (state === 'delayed') {
-      await job.promote()
-      return { handler, result: 'now' }
+    if (state !== 'delayed') return 'busy'
+    try {
+      await (await Job.fromId(queue, jobId))?.promote()
+      return 'now'
+    } catch (error) {
+      // BullMQ's own numbers, for a job that has begun to run meanwhile; anything else is Redis.
+      if (error instanceof Error && 'code' in error && typeof error.code === 'number') return 'busy'
+      throw error
     }
-    if (state !== 'failed' && state !== 'completed') return { handler, result: 'busy' }
-    await job.updateProgress(nextReplay(job.progress))
-    // Crashes of before would make it a suspect, or a dead letter, at once.
-    await this.#connection.redis.hdel(queue.toKey(jobId), 'stc')
-    await job.retry(state, { resetAttemptsMade: true, resetAttemptsStarted: true })
-    return { handler, result: 'replayed' }
   }
 
-  async #details(handler: string | null, jobId: string): Promise<JobDetails | undefined> {
-    const queue = this.#queue(handler)
-    const { redis } = this.#connection
-    const fields = ['timestamp', 'atm', 'failedReason', 'stacktrace', 'progress', 'finishedOn'] as const
-    const values = await redis.hmget(queue.toKey(jobId), ...fields)
-    const [timestamp, attempts, failure, stacktrace, progress, finishedOn] = values
-    if (timestamp === null) return undefined
-    const stacks = JSON.parse(stacktrace ?? '[]') as string[]
-    return {
-      handler,
-      state: await queue.getJobState(jobId),
-      attempts: Number(attempts ?? 0),
-      replays: replayCount(JSON.parse(progress ?? '0')),
-      failure: failure ?? null,
-      stack: stacks.at(-1) ?? null,
-      endedAt: finishedOn === null || finishedOn === undefined ? null : Number(finishedOn),
-    }
+  /** `undefined` when the delivery is gone, or this release cannot read them. */
+  async #metadata(jobId: string): Promise<Metadata | undefined> {
+    const { redis, prefix } = this.#connection
+    const name = await redis.hget(queueKey(prefix, null) + jobId, 'name')
+    const decoded = name === null ? undefined : decodeMetadata(name)
+    return decoded?.ok === true ? decoded.metadata : undefined
   }
 
   #queue(handler: string | null): Queue {
@@ -170,8 +167,12 @@ export class Deliveries {
   }
 }
 
-/** KEYS: the failed set. ARGV: job id, key of the job. */
+/** KEYS: the failed set, the job. ARGV: job id, for one of the inbox also the key of each handler's queue. */
 const REMOVE_DEAD = `
+for i = 2, #ARGV do
+  local ended = redis.call('ZSCORE', ARGV[i] .. 'completed', ARGV[1])
+  if not ended and redis.call('EXISTS', ARGV[i] .. ARGV[1]) == 1 then return 0 end
+end
 if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return 0 end
-redis.call('UNLINK', ARGV[2])
+redis.call('UNLINK', KEYS[2])
 return 1`

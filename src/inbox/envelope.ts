@@ -1,6 +1,8 @@
 import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdCompressSync, zstdDecompress } from 'node:zlib'
 import { z } from 'zod'
+import { sha256Hex } from './delivery-id.ts'
+import type { PayloadKeys } from './payload-keys.ts'
 
 /** Raised with every change of the metadata that an older worker would misread. */
 export const ENVELOPE_VERSION = 1
@@ -21,6 +23,8 @@ const metadataSchema = z.object({
   bytes: z.int().nonnegative(),
   sha256: z.string().length(64),
   encoding: z.string(),
+  /** Of the key that the body is sealed with, if it is. */
+  keyId: z.string().optional(),
   origin: z.enum(['webhook', 'fetched']),
   hold: z.enum(HOLDS).optional(),
 })
@@ -62,31 +66,49 @@ const decompressAsync = promisify(zstdDecompress)
 
 export interface EncodedBody {
   readonly encoding: 'base64' | 'zstd'
+  readonly keyId?: string
   /** Base64 text: BullMQ stores job data as JSON. */
   readonly data: string
 }
 
-/** Encodes the exact bytes for Redis, compressed when that pays. */
-export async function encodeBody(rawBody: Buffer): Promise<EncodedBody> {
-  if (rawBody.length >= COMPRESS_FROM_BYTES) {
-    const compressed =
-      rawBody.length < COMPRESS_ASYNC_FROM_BYTES
-        ? zstdCompressSync(rawBody, ZSTD_OPTIONS)
-        : await compressAsync(rawBody, ZSTD_OPTIONS)
-    if (compressed.length < rawBody.length) return { encoding: 'zstd', data: compressed.toString('base64') }
-  }
-  return { encoding: 'base64', data: rawBody.toString('base64') }
+/** Encodes the exact bytes for Redis: compressed when that pays, and sealed when there is a key. */
+export async function encodeBody(rawBody: Buffer, keys: PayloadKeys): Promise<EncodedBody> {
+  const compressed = await compress(rawBody)
+  const isSmaller = compressed !== undefined && compressed.length < rawBody.length
+  const encoding = isSmaller ? 'zstd' : 'base64'
+  const encoded = isSmaller ? compressed : rawBody
+  const seal = keys.seal(encoded)
+  if (seal === undefined) return { encoding, data: encoded.toString('base64') }
+  return { encoding, keyId: seal.keyId, data: seal.sealed.toString('base64') }
 }
 
-/**
- * The exact bytes again; `undefined` when the encoding is one this release does not know.
- * @throws when the data are damaged, or of another length than the metadata say
- */
-export async function decodeBody(data: string, { encoding, bytes }: Metadata): Promise<Buffer | undefined> {
+async function compress(rawBody: Buffer): Promise<Buffer | undefined> {
+  if (rawBody.length < COMPRESS_FROM_BYTES) return undefined
+  if (rawBody.length < COMPRESS_ASYNC_FROM_BYTES) return zstdCompressSync(rawBody, ZSTD_OPTIONS)
+  return await compressAsync(rawBody, ZSTD_OPTIONS)
+}
+
+export type DecodedBody =
+  { readonly ok: true; readonly rawBody: Buffer } | { readonly ok: false; readonly problem: string }
+
+/** The exact bytes again, checked against the length and digest in the metadata. Never throws. */
+export async function decodeBody(
+  data: string,
+  { encoding, keyId, bytes, sha256 }: Metadata,
+  keys: PayloadKeys,
+): Promise<DecodedBody> {
   const stored = Buffer.from(data, 'base64')
-  if (encoding !== 'base64' && encoding !== 'zstd') return undefined
-  const body =
-    encoding === 'base64' ? stored : await decompressAsync(stored, { maxOutputLength: Math.max(bytes, 1) })
-  if (body.length !== bytes) throw new Error('the stored body is not as long as its metadata say')
-  return body
+  const opened = keyId === undefined ? ({ ok: true, plain: stored } as const) : keys.open(stored, keyId)
+  if (!opened.ok) return opened
+  if (encoding !== 'base64' && encoding !== 'zstd') {
+    return { ok: false, problem: `its encoding ${encoding} is unknown to this release` }
+  }
+  try {
+    const limit = { maxOutputLength: Math.max(bytes, 1) }
+    const rawBody = encoding === 'zstd' ? await decompressAsync(opened.plain, limit) : opened.plain
+    if (rawBody.length === bytes && sha256Hex(rawBody) === sha256) return { ok: true, rawBody }
+  } catch {
+    // Cut off, or no zstd at all.
+  }
+  return { ok: false, problem: 'its stored body is damaged' }
 }

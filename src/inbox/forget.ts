@@ -2,27 +2,32 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { decodeMetadata, type DecodedMetadata } from './envelope.ts'
 import { LISTED_STATES, pagesOfJobIds } from './listed-jobs.ts'
-import { handlerQueueName, INBOX_QUEUE, registeredHandlers, type QueueConnection } from './queues.ts'
+import { queueKey, registeredHandlers, type QueueConnection } from './queues.ts'
 
 const POLL_MS = 100
 const REWRITE_WITHIN_MS = 10 * 60_000
 
 /**
- * Removes one job from whatever state it is in, unless it runs. KEYS: the active list. ARGV: job id, prefix of keys.
- * Returns -1 when it runs, else how many keys of it there were.
+ * Removes one delivery from every queue and whatever state it is in, or from none while one of them runs it.
+ * ARGV: job id, what the keys of each queue begin with. Returns -1 when it runs, else how many keys of it there were.
  */
 const ERASE = `
-local active = redis.call('LRANGE', KEYS[1], 0, -1)
-for _, id in ipairs(active) do
-  if id == ARGV[1] then return -1 end
+for i = 2, #ARGV do
+  for _, id in ipairs(redis.call('LRANGE', ARGV[i] .. 'active', 0, -1)) do
+    if id == ARGV[1] then return -1 end
+  end
 end
-for _, list in ipairs({ 'wait', 'paused' }) do redis.call('LREM', ARGV[2] .. list, 0, ARGV[1]) end
-for _, set in ipairs({ 'delayed', 'completed', 'failed', 'prioritized' }) do
-  redis.call('ZREM', ARGV[2] .. set, ARGV[1])
+local erased = 0
+for i = 2, #ARGV do
+  for _, list in ipairs({ 'wait', 'paused' }) do redis.call('LREM', ARGV[i] .. list, 0, ARGV[1]) end
+  for _, set in ipairs({ 'delayed', 'completed', 'failed', 'prioritized' }) do
+    redis.call('ZREM', ARGV[i] .. set, ARGV[1])
+  end
+  redis.call('SREM', ARGV[i] .. 'stalled', ARGV[1])
+  local job = ARGV[i] .. ARGV[1]
+  erased = erased + redis.call('DEL', job, job .. ':lock', job .. ':logs')
 end
-redis.call('SREM', ARGV[2] .. 'stalled', ARGV[1])
-local key = ARGV[2] .. ARGV[1]
-return redis.call('DEL', key, key .. ':lock', key .. ':logs')`
+return erased`
 
 export interface Forgotten {
   /** Deliveries that were erased. */
@@ -39,38 +44,35 @@ export interface Forgotten {
  */
 export async function forget(connection: QueueConnection, id: string): Promise<Forgotten> {
   const { redis, prefix } = connection
-  const handlers = await registeredHandlers(connection)
-  const queues = [...handlers.map(handlerQueueName), INBOX_QUEUE].map((name) => `${prefix}:${name}:`)
+  const queues = [...(await registeredHandlers(connection)), null].map((handler) => queueKey(prefix, handler))
   let erased = 0
   const running: string[] = []
   for (const jobId of await deliveriesWith(connection, id)) {
-    // Handlers first: as long as one runs, the body is still needed.
-    let isRunning = false
-    for (const queue of queues) {
-      if (isRunning) break
-      isRunning = (await redis.eval(ERASE, 1, `${queue}active`, jobId, queue)) === -1
-    }
-    if (isRunning) running.push(jobId)
-    else erased += 1
+    const keys = Number(await redis.eval(ERASE, 0, jobId, ...queues))
+    if (keys > 0) erased += 1
+    else if (keys < 0) running.push(jobId)
   }
   // The streams of events name the deliveries that were added, and quote why some failed.
   for (const queue of queues) await redis.xtrim(`${queue}events`, 'MAXLEN', 0)
-  return { erased, running, rewritten: erased > 0 && (await rewriteFile(redis)) }
+  // Also when nothing was left to erase: the file may still hold what the sweep has removed.
+  return { erased, running, rewritten: running.length === 0 && (await rewriteFile(redis)) }
 }
 
-async function deliveriesWith(connection: QueueConnection, id: string): Promise<string[]> {
+/** The job ids of all deliveries with this id of the provider, in whatever state they are. */
+export async function deliveriesWith(connection: QueueConnection, id: string): Promise<string[]> {
   const { redis, prefix } = connection
-  const found: string[] = []
+  // A delivery that moves on meanwhile is met twice.
+  const found = new Set<string>()
   for (const state of LISTED_STATES) {
     for await (const jobIds of pagesOfJobIds(connection, null, state)) {
       const names = await Promise.all(
-        jobIds.map((jobId) => redis.hget(`${prefix}:${INBOX_QUEUE}:${jobId}`, 'name')),
+        jobIds.map((jobId) => redis.hget(queueKey(prefix, null) + jobId, 'name')),
       )
       const decoded = names.map((name) => decodeMetadata(name ?? ''))
-      found.push(...jobIds.filter((_jobId, index) => idIn(decoded[index]) === id))
+      for (const [index, jobId] of jobIds.entries()) if (idIn(decoded[index]) === id) found.add(jobId)
     }
   }
-  return found
+  return [...found]
 }
 
 function idIn(decoded: DecodedMetadata | undefined): string | null {

@@ -5,6 +5,7 @@ import type { Logger } from '../log.ts'
 import { deliveryId } from './delivery-id.ts'
 import { encodeBody, encodeMetadata, ENVELOPE_VERSION, type Metadata } from './envelope.ts'
 import { INBOX_QUEUE, openQueue } from './queues.ts'
+import type { PayloadKeys } from './payload-keys.ts'
 import type { Readiness } from './readiness.ts'
 
 /** What becomes of a webhook that is authentic. */
@@ -32,6 +33,7 @@ export class Inbox {
   readonly #readiness: Readiness
   readonly #queue: Queue
   readonly #dedupeTtlMs: number
+  readonly #keys: PayloadKeys
 
   constructor(options: {
     /** The caller's, who closes it. */
@@ -39,10 +41,12 @@ export class Inbox {
     readiness: Readiness
     prefix: string
     dedupeTtlMs: number
+    keys: PayloadKeys
     log: Logger
   }) {
     this.#readiness = options.readiness
     this.#dedupeTtlMs = options.dedupeTtlMs
+    this.#keys = options.keys
     this.#queue = openQueue(INBOX_QUEUE, options)
   }
 
@@ -79,7 +83,7 @@ export class Inbox {
   }
 
   async #add(webhook: AuthenticWebhook, dedupeId: string, hold?: Metadata['hold']) {
-    const { encoding, data } = await encodeBody(webhook.rawBody)
+    const { data, ...encoded } = await encodeBody(webhook.rawBody, this.#keys)
     const name = encodeMetadata({
       version: ENVELOPE_VERSION,
       source: webhook.source,
@@ -88,7 +92,7 @@ export class Inbox {
       receivedAt: Date.now(),
       bytes: webhook.rawBody.length,
       sha256: webhook.bodySha256,
-      encoding,
+      ...encoded,
       origin: 'webhook',
       ...(hold !== undefined && { hold }),
     })

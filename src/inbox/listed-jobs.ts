@@ -1,6 +1,6 @@
-import { reasonOf, type FailureReason } from './dead-letters.ts'
+import { openReason, reasonOf, type FailureReason } from './dead-letters.ts'
 import { decodeMetadata, type Metadata } from './envelope.ts'
-import { handlerQueueName, INBOX_QUEUE, registeredHandlers, type QueueConnection } from './queues.ts'
+import { queueKey, registeredHandlers, type QueueConnection } from './queues.ts'
 
 export const LISTED_STATES = ['dead', 'waiting', 'done'] as const
 export type ListedState = (typeof LISTED_STATES)[number]
@@ -31,6 +31,8 @@ export interface JobFilter {
   readonly until?: number | undefined
   /** The provider's id. */
   readonly id?: string | undefined
+  /** The event type. */
+  readonly type?: string | undefined
 }
 
 /** The keys of BullMQ that hold the jobs of a state. */
@@ -51,6 +53,14 @@ export async function* listJobs(connection: QueueConnection, filter: JobFilter):
   yield* newestFirst(streams)
 }
 
+/** How many dead letters there are. */
+export async function countDead(connection: QueueConnection): Promise<number> {
+  const { redis, prefix } = connection
+  const places = [null, ...(await registeredHandlers(connection))]
+  const counts = await Promise.all(places.map((handler) => redis.zcard(`${queueKey(prefix, handler)}failed`)))
+  return counts.reduce((sum, count) => sum + count, 0)
+}
+
 /** The ids of all jobs of one queue in a state, page by page, the newest of each kind first. */
 export async function* pagesOfJobIds(
   { redis, prefix }: QueueConnection,
@@ -58,10 +68,10 @@ export async function* pagesOfJobIds(
   state: ListedState,
 ): AsyncGenerator<readonly string[]> {
   const { lists, sets } = KEYS_OF_STATE[state]
-  const key = (name: string) => `${prefix}:${queueOf(handler)}:${name}`
+  const queue = queueKey(prefix, handler)
   const readers = [
-    ...lists.map((name) => (start: number, end: number) => redis.lrange(key(name), start, end)),
-    ...sets.map((name) => (start: number, end: number) => redis.zrevrange(key(name), start, end)),
+    ...lists.map((name) => (start: number, end: number) => redis.lrange(queue + name, start, end)),
+    ...sets.map((name) => (start: number, end: number) => redis.zrevrange(queue + name, start, end)),
   ]
   for (const read of readers) {
     let jobIds: readonly string[]
@@ -83,7 +93,12 @@ async function* matches(
     const jobs = await Promise.all(
       jobIds.map((jobId) => readListedJob(connection, handler, jobId, filter.state)),
     )
-    for (const job of jobs) if (job !== undefined && isMatch(job, filter)) yield job
+    for (const job of jobs) {
+      if (job === undefined) continue
+      // Ended jobs come in the order of their ends, so that no later one can match either.
+      if (filter.state !== 'waiting' && filter.since !== undefined && job.at < filter.since) return
+      if (isMatch(job, filter)) yield job
+    }
   }
 }
 
@@ -92,12 +107,13 @@ function isMatch(job: ListedJob, filter: JobFilter): boolean {
     (filter.reason === undefined || job.reason === filter.reason) &&
     (filter.since === undefined || job.at >= filter.since) &&
     (filter.until === undefined || job.at <= filter.until) &&
-    (filter.id === undefined || job.metadata?.id === filter.id)
+    (filter.id === undefined || job.metadata?.id === filter.id) &&
+    (filter.type === undefined || job.metadata?.type === filter.type)
   )
 }
 
 async function readListedJob(
-  { redis, prefix }: QueueConnection,
+  { redis, prefix, keys }: QueueConnection,
   handler: string | null,
   jobId: string,
   state: ListedState,
@@ -105,8 +121,8 @@ async function readListedJob(
   // Fields, not whole hashes: those of the inbox hold the bodies.
   const fields = ['timestamp', 'finishedOn', 'atm', 'failedReason', 'returnvalue'] as const
   const [own, name] = await Promise.all([
-    redis.hmget(`${prefix}:${queueOf(handler)}:${jobId}`, ...fields),
-    redis.hget(`${prefix}:${INBOX_QUEUE}:${jobId}`, 'name'),
+    redis.hmget(queueKey(prefix, handler) + jobId, ...fields),
+    redis.hget(queueKey(prefix, null) + jobId, 'name'),
   ])
   const [timestamp, finishedOn, attempts, failure, returnValue] = own
   // It ended between the reading of the page and now.
@@ -121,7 +137,7 @@ async function readListedJob(
     at: Number(finishedOn ?? timestamp),
     attempts: Number(attempts ?? 0),
     reason: state === 'dead' ? reasonOf(failure) : null,
-    failure: failure ?? null,
+    failure: typeof failure === 'string' ? openReason(failure, keys) : null,
     metadata: decoded?.ok === true ? decoded.metadata : null,
   }
 }
@@ -141,8 +157,4 @@ async function* newestFirst(streams: AsyncGenerator<ListedJob>[]): AsyncGenerato
     yield newest.next.value
     newest.next = await newest.stream.next()
   }
-}
-
-function queueOf(handler: string | null): string {
-  return handler === null ? INBOX_QUEUE : handlerQueueName(handler)
 }

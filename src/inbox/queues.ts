@@ -1,6 +1,7 @@
 import { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Logger } from '../log.ts'
+import type { PayloadKeys } from './payload-keys.ts'
 
 export const INBOX_QUEUE = 'inbox'
 
@@ -8,17 +9,27 @@ export function handlerQueueName(handler: string): string {
   return `handler-${handler}`
 }
 
+/** What the keys of a queue begin with, those of its jobs too; `null`: the inbox. */
+export function queueKey(prefix: string, handler: string | null): string {
+  return `${prefix}:${handler === null ? INBOX_QUEUE : handlerQueueName(handler)}:`
+}
+
 export interface QueueConnection {
   readonly redis: Redis
   /** Of every key in Redis. */
   readonly prefix: string
+  /** Of what is stored sealed. */
+  readonly keys: PayloadKeys
   readonly log: Logger
 }
 
 /** BullMQ keeps a stream of events per queue that nobody here reads; it cannot be switched off, only kept short. */
 const EVENT_STREAM_LENGTH = 100
 
-export function openQueue(name: string, { redis, prefix, log }: QueueConnection): Queue {
+export function openQueue(
+  name: string,
+  { redis, prefix, log }: Pick<QueueConnection, 'redis' | 'prefix' | 'log'>,
+): Queue {
   const queue = new Queue(name, {
     connection: redis,
     prefix,
@@ -50,11 +61,6 @@ export function replayCount(progress: unknown): number {
   const replay =
     typeof progress === 'object' && progress !== null && 'replay' in progress ? progress.replay : 0
   return typeof replay === 'number' ? replay : 0
-}
-
-/** The progress of a job that is replayed once more. */
-export function nextReplay(progress: unknown): { replay: number } {
-  return { replay: replayCount(progress) + 1 }
 }
 
 const registryKey = (prefix: string) => `${prefix}:handlers`

@@ -7,7 +7,7 @@ const LINES_PER_SECOND = 10
 export class LineSampler {
   readonly #counts = new Map<string, number>()
   readonly #report: (leftOut: Record<string, number>) => void
-  #timer: NodeJS.Timeout | undefined
+  #isCounting = false
 
   /** @param report told once a second how many lines of each kind were left out, if any were */
   constructor(report: (leftOut: Record<string, number>) => void) {
@@ -16,14 +16,17 @@ export class LineSampler {
 
   /** True when the line is to be written. */
   admits(kind: string): boolean {
-    this.#timer ??= setTimeout(() => this.#endSecond(), 1000).unref()
+    if (!this.#isCounting) {
+      this.#isCounting = true
+      setTimeout(() => this.#endSecond(), 1000).unref()
+    }
     const count = (this.#counts.get(kind) ?? 0) + 1
     this.#counts.set(kind, count)
     return count <= LINES_PER_SECOND
   }
 
   #endSecond(): void {
-    this.#timer = undefined
+    this.#isCounting = false
     const kinds = [...this.#counts].filter(([, count]) => count > LINES_PER_SECOND)
     this.#counts.clear()
     if (kinds.length === 0) return

@@ -23,6 +23,8 @@ export type Normalised<Event> =
 export interface Source<Event> {
   readonly name: string
   readonly paths: readonly string[]
+  /** Every outcome that can end what an id stands for, so that tools find its deliveries by the id alone. */
+  readonly terminalOutcomes: readonly string[]
   /** The text of its 401. */
   readonly unauthorizedText: string
   /** False when the headers alone show that no body could be authentic, so that the body need not be read. */

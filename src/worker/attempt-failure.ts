@@ -9,6 +9,8 @@ const STACK_FRAMES = 5
 export class AttemptFailure extends Error {
   override readonly name = 'AttemptFailure'
   readonly reason: FailureReason
+  /** The message without the reason. */
+  readonly text: string
   /** No further attempt can help. */
   readonly final: boolean
   /** The delay a handler asked for. */
@@ -21,8 +23,10 @@ export class AttemptFailure extends Error {
     text: string,
     options: { final?: boolean; delayMs?: number | undefined; stack?: string } = {},
   ) {
-    super(formatReason(reason, text.slice(0, TEXT_CHARACTERS)))
+    const cut = text.slice(0, TEXT_CHARACTERS)
+    super(formatReason(reason, cut))
     this.reason = reason
+    this.text = cut
     this.final = options.final ?? false
     this.delayMs = options.delayMs
     // Only where it happened: BullMQ stores the stack, whose first lines repeat the message uncut.

@@ -3,6 +3,7 @@ import type { LoadedHandler } from '../handlers/loader.ts'
 import { decodeDelivery } from '../inbox/delivery-reader.ts'
 import { decodeMetadata } from '../inbox/envelope.ts'
 import { handlerJob, INBOX_QUEUE, replayCount } from '../inbox/queues.ts'
+import type { PayloadKeys } from '../inbox/payload-keys.ts'
 import type { Logger } from '../log.ts'
 import type { WebhookEvent } from '../sources/sources.ts'
 import { AttemptFailure } from './attempt-failure.ts'
@@ -21,17 +22,18 @@ export interface HandlerQueue {
 export function createDispatchRunner(
   handlers: readonly HandlerQueue[],
   shared: Pick<JobRunner, 'limits' | 'stopped' | 'suspects' | 'running'> & {
+    readonly keys: PayloadKeys
     readonly staleAfterMs: number | undefined
     readonly log: Logger
   },
 ): JobRunner {
-  const { log, staleAfterMs, ...rest } = shared
+  const { log, staleAfterMs, keys, ...rest } = shared
   const largeBodies = new LargeBodies()
   return {
     ...rest,
     queue: INBOX_QUEUE,
     concurrency: CONCURRENCY,
-    run: (job) => largeBodies.inTurn(bodyLength(job), () => dispatch(job, handlers, staleAfterMs)),
+    run: (job) => largeBodies.inTurn(bodyLength(job), () => dispatch(job, handlers, keys, staleAfterMs)),
     onEnd(job, { failure, decision }) {
       const line = { job: job.id, decision: decision.kind }
       if (failure !== undefined) log.warn({ ...line, reason: failure.message }, 'delivery not dispatched')
@@ -48,9 +50,10 @@ export function createDispatchRunner(
 async function dispatch(
   job: Job,
   handlers: readonly HandlerQueue[],
+  keys: PayloadKeys,
   staleAfterMs: number | undefined,
 ): Promise<string[]> {
-  const read = await decodeDelivery(job.name, job.data)
+  const read = await decodeDelivery(job.name, job.data, keys)
   if (!read.ok) throw new AttemptFailure('unreadable', read.problem)
   const { metadata } = read.delivery
   const isReplayed = replayCount(job.progress) > 0

@@ -20,13 +20,14 @@ interface RunFacts {
 /** Runs one handler on the jobs of its queue. */
 export function createHandlerRunner(
   handler: LoadedHandler,
-  { redis, prefix, log }: QueueConnection,
+  connection: QueueConnection,
   shared: Pick<JobRunner, 'stopped' | 'suspects' | 'running'> & {
     readonly metrics: WorkerMetrics
     readonly onExhausted: (handler: string) => void
   },
 ): JobRunner {
   const { stopped, suspects, running, metrics, onExhausted } = shared
+  const { log } = connection
   const abandoned = new AbandonedRuns()
   const largeBodies = new LargeBodies()
   const factsOf = new WeakMap<Job, RunFacts>()
@@ -34,10 +35,12 @@ export function createHandlerRunner(
 
   async function run(job: Job, lost: AbortSignal): Promise<void> {
     // The body lies in the inbox once, and is read from there for each run.
-    const read = await readDelivery(redis, prefix, job.id ?? '')
+    const read = await readDelivery(connection, job.id ?? '')
     if (!read.ok) throw new AttemptFailure('unreadable', read.problem)
     const { metadata } = read.delivery
     const { event, id } = readEvent(read.delivery)
+    // A replay by name may hand over what the handler does not want, and whose type it cannot read.
+    if (!handler.on.has(event.type)) return
     const attempt = job.attemptsMade + 1
     const replay = replayCount(job.progress)
     const runLog = log.child({

@@ -2,6 +2,7 @@ import { Worker as Thread } from 'node:worker_threads'
 import type { Config } from '../config.ts'
 import { StartError } from '../errors.ts'
 import { loadHandlers } from '../handlers/loader.ts'
+import { watchPayloadKeys } from '../watch-secrets.ts'
 import type { Logger } from '../log.ts'
 import { createWorkerMetrics } from '../metrics.ts'
 import { EXHAUSTED_EXIT_CODE, HEARTBEAT_MS, type ParentMessage, type WorkerMessage } from './messages.ts'
@@ -41,6 +42,7 @@ export async function runWorkerProcess(
   const worker = startWorker({
     config,
     handlers,
+    keys: watchPayloadKeys(config.payloadKeys, log),
     metrics,
     log,
     onExhausted(handler) {

@@ -1,4 +1,6 @@
 import { DelayedError, Worker, type Job } from 'bullmq'
+import { formatReason } from '../inbox/dead-letters.ts'
+import type { PayloadKeys } from '../inbox/payload-keys.ts'
 import type { QueueConnection } from '../inbox/queues.ts'
 import { AttemptFailure, describeThrown } from './attempt-failure.ts'
 import { NO_RETRY, nextDelayMs, type RetryLimits } from './retry-policy.ts'
@@ -38,22 +40,27 @@ export type Decision =
   | { readonly kind: 'retry'; readonly delayMs: number }
 
 /** Starts to take jobs from one queue. The caller closes the worker, and the connection after it. */
-export function startJobWorker(runner: JobRunner, { redis, prefix, log }: QueueConnection): Worker {
+export function startJobWorker(runner: JobRunner, connection: QueueConnection): Worker {
+  const { redis, prefix, keys, log } = connection
   // BullMQ hands over a signal only to processors that declare three parameters.
-  const worker = new Worker(runner.queue, (job, token, signal) => processJob(runner, job, token, signal), {
-    connection: redis,
-    prefix,
-    concurrency: runner.concurrency,
-    lockDuration: LOCK_MS,
-    stalledInterval: STALLED_CHECK_MS,
-    // The limit is ours (MAX_CRASHES), so that the reason can be read.
-    maxStalledCount: Number.MAX_SAFE_INTEGER,
-    settings: {
-      // An error that is not ours comes from BullMQ itself: it could not note a result, so the job runs again.
-      backoffStrategy: (_attempts, _type, error) =>
-        error instanceof AttemptFailure ? (error.retryInMs ?? NO_RETRY) : runner.limits.backoffMs,
+  const worker = new Worker(
+    runner.queue,
+    (job, token, signal) => processJob(runner, keys, job, token, signal),
+    {
+      connection: redis,
+      prefix,
+      concurrency: runner.concurrency,
+      lockDuration: LOCK_MS,
+      stalledInterval: STALLED_CHECK_MS,
+      // The limit is ours (MAX_CRASHES), so that the reason can be read.
+      maxStalledCount: Number.MAX_SAFE_INTEGER,
+      settings: {
+        // An error that is not ours comes from BullMQ itself: it could not note a result, so the job runs again.
+        backoffStrategy: (_attempts, _type, error) =>
+          error instanceof AttemptFailure ? (error.retryInMs ?? NO_RETRY) : runner.limits.backoffMs,
+      },
     },
-  })
+  )
   worker.on('error', (error) => log.debug({ err: error, queue: runner.queue }, 'worker error'))
   worker.on('lockRenewalFailed', (jobIds: string[]) => {
     for (const jobId of jobIds) worker.cancelJob(jobId, 'the job was given to another worker')
@@ -63,6 +70,7 @@ export function startJobWorker(runner: JobRunner, { redis, prefix, log }: QueueC
 
 async function processJob(
   runner: JobRunner,
+  keys: PayloadKeys,
   job: Job,
   token: string | undefined,
   lost: AbortSignal | undefined,
@@ -101,11 +109,17 @@ async function processJob(
       lost?.aborted === true ? { kind: 'lost' } : decide(failure, job.attemptsMade + 1, runner.limits),
       failure,
     )
-    throw failure
+    throw sealed(failure, keys)
   } finally {
     runner.running.count -= 1
     release()
   }
+}
+
+/** Its text may quote what the handler worked on; from here on it lies in Redis. */
+function sealed(failure: AttemptFailure, keys: PayloadKeys): AttemptFailure {
+  failure.message = formatReason(failure.reason, keys.sealText(failure.text))
+  return failure
 }
 
 /** Decides what follows a failed attempt; BullMQ carries it out. */

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config.ts'
 import type { LoadedHandler } from '../handlers/loader.ts'
 import { handlerQueueName, openQueue, registerHandlers, type QueueConnection } from '../inbox/queues.ts'
+import type { PayloadKeys } from '../inbox/payload-keys.ts'
 import { connectForWorking } from '../inbox/redis-connection.ts'
 import { startSweep } from '../inbox/sweep.ts'
 import type { Logger } from '../log.ts'
@@ -24,6 +25,7 @@ export interface WorkerOptions {
     readonly redisUrl: string
   }
   readonly handlers: readonly LoadedHandler[]
+  readonly keys: PayloadKeys
   readonly metrics: WorkerMetrics
   readonly log: Logger
   /** Called when runs that ignore their abort have filled a handler's places, so that only a new process helps. */
@@ -36,9 +38,16 @@ export interface RunningWorker {
 }
 
 /** Takes deliveries from the inbox, runs the handlers and sweeps away what is too old, until stopped. */
-export function startWorker({ config, handlers, metrics, log, onExhausted }: WorkerOptions): RunningWorker {
+export function startWorker({
+  config,
+  handlers,
+  keys,
+  metrics,
+  log,
+  onExhausted,
+}: WorkerOptions): RunningWorker {
   const redis = connectForWorking(config.redisUrl, log)
-  const connection: QueueConnection = { redis, prefix: config.redisPrefix, log }
+  const connection: QueueConnection = { redis, prefix: config.redisPrefix, keys, log }
   const stopped = new AbortController()
   const shared = {
     stopped: stopped.signal,
@@ -46,6 +55,7 @@ export function startWorker({ config, handlers, metrics, log, onExhausted }: Wor
     running: { count: 0 },
     metrics,
     onExhausted,
+    keys,
     log,
   }
   const handlerQueues = handlers.map((handler) => ({

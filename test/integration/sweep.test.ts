@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { PayloadKeys } from '../../src/inbox/payload-keys.ts'
 import type { QueueConnection } from '../../src/inbox/queues.ts'
 import { sweepByAge, sweepUnderPressure } from '../../src/inbox/sweep.ts'
 import { completedAnalysis, post, signedDelivery } from '../support/deliveries.ts'
@@ -81,7 +82,7 @@ describe('the sweep', () => {
     await redis.use(async (client) => {
       for (const queue of ['inbox', 'handler-recorder', 'handler-log']) {
         for (const id of await client.zrange(`callcov:${queue}:completed`, '0', '-1')) {
-          await client.zincrby(`callcov:${queue}:completed`, -2 * HOUR_MS, String(id))
+          await client.zincrby(`callcov:${queue}:completed`, -2 * HOUR_MS, id)
         }
       }
     })
@@ -118,7 +119,7 @@ async function settled(redis: RedisServer, count: number): Promise<void> {
 function connect(redis: RedisServer): QueueConnection {
   const client = new Redis(redis.socket)
   onTestFinished(() => client.disconnect())
-  return { redis: client, prefix: 'callcov', log: pino({ level: 'silent' }) }
+  return { redis: client, prefix: 'callcov', keys: new PayloadKeys(), log: pino({ level: 'silent' }) }
 }
 
 /** The keys of deliveries and of handlers' jobs. */

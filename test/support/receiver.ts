@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import { onTestFinished } from 'vitest'
 import type { UnavailableReason } from '../../src/errors.ts'
 import { Inbox } from '../../src/inbox/inbox.ts'
+import { PayloadKeys } from '../../src/inbox/payload-keys.ts'
 import { Readiness } from '../../src/inbox/readiness.ts'
 import { connectForAccepting } from '../../src/inbox/redis-connection.ts'
 import { createReceiverMetrics } from '../../src/metrics.ts'
@@ -47,6 +48,7 @@ export async function startReceiver(
     readiness,
     prefix: 'test',
     dedupeTtlMs: 8 * 3_600_000,
+    keys: new PayloadKeys(),
     log,
   })
   const app = buildReceiver({

@@ -16,7 +16,7 @@ export async function waitFor<Value>(
   while (Date.now() < deadline) {
     try {
       const value = await probe()
-      if (Boolean(value)) return value as Present<Value>
+      if (value) return value as Present<Value>
     } catch (error) {
       lastError = error
     }

@@ -8,6 +8,7 @@ export const callcov: Source<AnalysisEvent> = {
   name: 'callcov',
   // The provider's two guides name one path each.
   paths: ['/webhooks/callcov', '/webhooks/analysis'],
+  terminalOutcomes: ['completed', 'failed'],
   unauthorizedText: 'Invalid signature',
   mayBeAuthentic: mayBeSigned,
   authenticate: verifySignature,

@@ -1,0 +1,87 @@
+import type { Command } from 'commander'
+import { deliveriesWith, forget, type Forgotten } from '../inbox/forget.ts'
+import { FOUND_SOMETHING_WRONG, USED_WRONGLY, type CommandContext } from './command-context.ts'
+import { describeExamples, typed } from './command-line.ts'
+import { jsonOption } from './delivery-options.ts'
+import { jsonLine } from './escape-text.ts'
+import { reportWrongUse, useDeliveries, type OpenDeliveries } from './open-deliveries.ts'
+import { text } from './option-values.ts'
+
+interface ForgetOptions {
+  readonly yes?: true
+  readonly json?: true
+}
+
+const help = (context: CommandContext) => `
+Erases every delivery of the analysis, whatever has become of it: body, failures, all that queues hold about it.
+Dedupe keys stay, which are digests: CallCov sending it again is answered as a duplicate, and not stored again.
+Not touched: what your handlers made of it, your logs and backups, and bodies that name no analysis (to find them:
+${typed(context, 'deliveries', '--reason unrecognised')}).
+
+${describeExamples(context, [
+  ['forget', 'ANALYSIS-ID', 'shows how much there is'],
+  ['forget', 'ANALYSIS-ID --yes', 'erases it'],
+])}
+Exit code 0: erased, 1: nothing is stored under this id, a handler is working on it, or its bytes are still on disk,
+2: wrong options, or --yes is missing.
+`
+
+/** Adds `forget`, which erases an analysis from Redis and from its file. */
+export function addForgetCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('forget')
+    .description('erase everything about an analysis')
+    .argument('<analysis-id>', 'exactly as CallCov sent it', text)
+    .option('--yes', 'really erase it')
+    .addOption(jsonOption('the outcome as one line of JSON'))
+    .addHelpText('after', help(context))
+  command.action((id: string, options: ForgetOptions) =>
+    reportWrongUse(command, () =>
+      useDeliveries(context.environment, (open) => forgetAnalysis(open, id, options, context)),
+    ),
+  )
+}
+
+async function forgetAnalysis(
+  { connection }: OpenDeliveries,
+  id: string,
+  { yes, json }: ForgetOptions,
+  { write, setExitCode }: CommandContext,
+): Promise<void> {
+  if (!yes) {
+    const stored = (await deliveriesWith(connection, id)).length
+    if (json) write(jsonLine({ ok: false, stored, erased: 0 }))
+    else write(`${count(stored)} stored under this id; add --yes to erase for good\n`)
+    setExitCode(USED_WRONGLY)
+    return
+  }
+  const forgotten = await forget(connection, id)
+  const { erased, running, rewritten } = forgotten
+  const ok = erased > 0 && running.length === 0 && rewritten
+  if (json) write(jsonLine({ ok, ...forgotten }))
+  else write(describe(forgotten))
+  if (!ok) setExitCode(FOUND_SOMETHING_WRONG)
+}
+
+function describe({ erased, running, rewritten }: Forgotten): string {
+  const lines = [`erased ${count(erased)}; dedupe keys stay, so that it is not stored again`]
+  if (erased === 0 && running.length === 0) {
+    lines[0] = 'nothing is stored under this id (any more); was it written exactly as CallCov sent it?'
+  }
+  if (running.length > 0) {
+    lines.push(
+      `left as it is: ${count(running.length)} that a handler is working on; try again when it is done`,
+    )
+  } else if (rewritten) lines.push('Redis has rewritten its file: nothing of it is left on disk')
+  else {
+    lines.push(
+      'the bytes are still on disk: Redis did not rewrite its file. Run BGREWRITEAOF in redis-cli where it keeps an',
+      'append-only file, BGSAVE where it keeps snapshots, or see how your provider of Redis deletes backups',
+    )
+  }
+  return lines.map((line) => `${line}\n`).join('')
+}
+
+function count(deliveries: number): string {
+  return `${deliveries} ${deliveries === 1 ? 'delivery' : 'deliveries'}`
+}

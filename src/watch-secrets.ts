@@ -1,0 +1,24 @@
+import { PayloadKeys, payloadKeysProblem } from './inbox/payload-keys.ts'
+import type { Logger } from './log.ts'
+import { RotatingSecrets, type ProblemOf, type SecretSetting } from './secrets.ts'
+
+/** The secrets of a setting, its rotations and faults logged by the name of the setting. */
+export function watchSecrets(
+  name: string,
+  setting: SecretSetting,
+  log: Logger,
+  problemOf?: ProblemOf,
+): RotatingSecrets {
+  const onEvent = (event: { rotated: true } | { problem: string }) => {
+    if ('rotated' in event) log.info({ setting: name }, 'the secrets were rotated')
+    else log.error({ setting: name, ...event }, 'the secret file is unusable; the last good content stays')
+  }
+  return new RotatingSecrets(setting, onEvent, problemOf)
+}
+
+/** The keys that seal what Redis keeps; none when the setting is off. */
+export function watchPayloadKeys(setting: SecretSetting | undefined, log: Logger): PayloadKeys {
+  if (setting === undefined) return new PayloadKeys()
+  const secrets = watchSecrets('PAYLOAD_KEY', setting, log, payloadKeysProblem)
+  return new PayloadKeys(() => secrets.current)
+}
