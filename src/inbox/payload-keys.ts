@@ -31,6 +31,11 @@ export class PayloadKeys {
     this.#current = current
   }
 
+  /** Whether texts may be shown only to who has a key: then none goes to the log either. */
+  get isSealing(): boolean {
+    return this.#current().length > 0
+  }
+
   /** The sealed form and the id of its key; `undefined` when nothing is to be sealed. */
   seal(plain: Buffer): { readonly keyId: string; readonly sealed: Buffer } | undefined {
     const [newest] = this.#current()

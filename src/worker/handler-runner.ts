@@ -3,6 +3,7 @@ import type { Delivery } from '../handlers/define-handler.ts'
 import type { LoadedHandler } from '../handlers/loader.ts'
 import { readDelivery, type StoredDelivery } from '../inbox/delivery-reader.ts'
 import { bodyLengthOf, handlerQueueName, replayCount, type QueueConnection } from '../inbox/queues.ts'
+import type { PayloadKeys } from '../inbox/payload-keys.ts'
 import type { Logger } from '../log.ts'
 import type { WorkerMetrics } from '../metrics.ts'
 import { AttemptFailure } from './attempt-failure.ts'
@@ -27,7 +28,7 @@ export function createHandlerRunner(
   },
 ): JobRunner {
   const { stopped, suspects, running, metrics, onExhausted } = shared
-  const { log } = connection
+  const { keys, log } = connection
   const abandoned = new AbandonedRuns()
   const largeBodies = new LargeBodies()
   const factsOf = new WeakMap<Job, RunFacts>()
@@ -69,7 +70,7 @@ export function createHandlerRunner(
     onEnd(job, end) {
       const facts = factsOf.get(job)
       countRun(metrics, handler.name, end, facts)
-      logRun(facts?.log ?? log.child({ handler: handler.name }), job, handler, end)
+      logRun(facts?.log ?? log.child({ handler: handler.name }), job, handler, end, keys)
       if (abandoned.count > handler.concurrency) onExhausted(handler.name)
     },
   }
@@ -96,6 +97,7 @@ function logRun(
   job: Job,
   handler: LoadedHandler,
   { decision, durationMs, failure }: RunEnd,
+  keys: PayloadKeys,
 ): void {
   const line = {
     job: job.id,
@@ -104,9 +106,11 @@ function logRun(
     decision: decision.kind,
     ...(decision.kind === 'retry' && { retryInMs: decision.delayMs }),
   }
+  // What is sealed in Redis must not stand in the log: `deliveries show` tells the rest.
+  const reason = keys.isSealing ? failure?.reason : failure?.message
   if (failure === undefined) log.info(line, decision.kind === 'done' ? 'handled' : 'given back')
-  else if (decision.kind === 'dead letter') log.error({ ...line, reason: failure.message }, 'dead letter')
-  else log.warn({ ...line, reason: failure.message }, 'not handled')
+  else if (decision.kind === 'dead letter') log.error({ ...line, reason }, 'dead letter')
+  else log.warn({ ...line, reason }, 'not handled')
 }
 
 function describeDelivery({ metadata, rawBody }: StoredDelivery, id: string): Delivery {
