@@ -27,7 +27,12 @@ export async function flushLog(log: Logger): Promise<void> {
 
 async function prettyOutput(): Promise<DestinationStream> {
   const { default: pretty } = await import('pino-pretty')
-  return pretty({ ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l', destination: STANDARD_OUTPUT })
+  return pretty({
+    ignore: 'pid,hostname',
+    singleLine: true,
+    translateTime: 'SYS:HH:MM:ss.l',
+    destination: STANDARD_OUTPUT,
+  })
 }
 
 function jsonOutput(): DestinationStream {
