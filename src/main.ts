@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander'
 import type { CommandContext } from './cli/command-context.ts'
 import { addDeliveriesCommand } from './cli/deliveries.ts'
 import { addDiscardCommand } from './cli/discard.ts'
+import { addDrillCommand } from './cli/drill.ts'
 import { addForgetCommand } from './cli/forget.ts'
 import { addReplayCommand } from './cli/replay.ts'
 import { addSendCommand } from './cli/send.ts'
@@ -40,6 +41,7 @@ addDeliveriesCommand(program, context)
 addReplayCommand(program, context)
 addDiscardCommand(program, context)
 addForgetCommand(program, context)
+addDrillCommand(program, { ...context, entry: fileURLToPath(import.meta.url), onStopSignal })
 
 // The worker is given all it needs, and is not to find again what was left out on purpose.
 if (process.env.NODE_ENV !== 'production' && process.argv[2] !== WORKER_COMMAND) loadEnvFile()

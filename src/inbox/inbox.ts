@@ -104,7 +104,9 @@ export class Inbox {
       this.#readiness.countAccepted(data.length + name.length + OVERHEAD_BYTES)
       return { added: job.id === jobId, firstDigest: job.id?.slice(-DIGEST_CHARACTERS) }
     } catch (error) {
-      throw new UnavailableError(storeFailure(error), error)
+      const reason = storeFailure(error)
+      if (isReply(error)) this.#readiness.noteRefused(reason, error)
+      throw new UnavailableError(reason, error)
     }
   }
 }
@@ -116,5 +118,10 @@ function storeFailure(error: unknown): UnavailableReason {
   if (code === 'LOADING') return 'redis-loading'
   if (code === 'READONLY') return 'redis-read-only'
   if (code === 'MISCONF' || code === 'NOREPLICAS') return 'redis-write-error'
-  return 'redis-unreachable'
+  return isReply(error) ? 'redis-write-error' : 'redis-unreachable'
+}
+
+/** Whether Redis itself answered with this error. */
+function isReply(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'ReplyError'
 }

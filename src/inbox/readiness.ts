@@ -6,6 +6,8 @@ import { readRedisInfo, type RedisInfo } from './redis-info.ts'
 
 /** How old an INFO may be when it speaks for Redis. */
 const FRESH_MS = 1000
+/** How long a refused webhook speaks against readiness; then the next one tells whether it still is so. */
+const REFUSED_MS = 10_000
 /** Above this share of its memory, room is left for the workers, which cannot drain a full Redis either. */
 const MEMORY_MARK = 0.8
 
@@ -19,6 +21,8 @@ export class Readiness {
   readonly #timer: NodeJS.Timeout
   #info: RedisInfo | undefined
   #acceptedBytes = 0
+  /** What Redis last said to a webhook, if it did not take it. */
+  #refused: { readonly reason: UnavailableReason; readonly at: number } | undefined
   #refreshing: Promise<void> | undefined
   #durable: boolean | undefined
   #stopping = false
@@ -66,12 +70,25 @@ export class Readiness {
   /** Why a webhook cannot be stored, from an INFO at most 1 s old; for readiness. */
   async unavailableReason(): Promise<UnavailableReason | undefined> {
     if (!this.#isFresh() && !this.#stopping) await this.#refresh()
-    return this.#isFresh() || this.#stopping ? this.refusal() : 'redis-unreachable'
+    if (!this.#isFresh() && !this.#stopping) return 'redis-unreachable'
+    return this.refusal() ?? this.#recentRefusal()
+  }
+
+  /** Told when Redis answered that it does not store a webhook, for a reason that its INFO may not tell. */
+  noteRefused(reason: UnavailableReason, error: Error): void {
+    if (this.#recentRefusal() === undefined) this.#log.error({ reason, err: error }, 'Redis refuses webhooks')
+    this.#refused = { reason, at: performance.now() }
   }
 
   /** Counts what was stored since the last INFO, so that a burst cannot overrun the mark between two. */
   countAccepted(bytes: number): void {
     this.#acceptedBytes += bytes
+    this.#refused = undefined
+  }
+
+  #recentRefusal(): UnavailableReason | undefined {
+    const isRecent = this.#refused !== undefined && performance.now() - this.#refused.at < REFUSED_MS
+    return isRecent ? this.#refused?.reason : undefined
   }
 
   /** From now on nothing is to be accepted. */
@@ -84,7 +101,7 @@ export class Readiness {
   }
 
   #isFresh(): boolean {
-    return this.#info !== undefined && Date.now() - this.#info.readAt <= FRESH_MS
+    return this.#info !== undefined && performance.now() - this.#info.readAt <= FRESH_MS
   }
 
   #refresh(): Promise<void> {

@@ -7,7 +7,7 @@ const MEMORY_SHARE_OF_MACHINE = 0.6
 
 /** What INFO tells of whether Redis can take and keep a webhook. */
 export interface RedisInfo {
-  /** Unix milliseconds. */
+  /** As `performance.now()` tells it: the clock on the wall may jump. */
   readonly readAt: number
   /** Why it cannot, if so. */
   readonly reason: UnavailableReason | undefined
@@ -23,7 +23,7 @@ export async function readRedisInfo(redis: Redis): Promise<RedisInfo> {
   const limit = Number(fields.get('maxmemory'))
   const machine = Number(fields.get('total_system_memory')) || totalmem()
   return {
-    readAt: Date.now(),
+    readAt: performance.now(),
     reason: reasonIn(fields),
     usedBytes: Number(fields.get('used_memory')),
     limitBytes: limit > 0 ? limit : machine * MEMORY_SHARE_OF_MACHINE,

@@ -15,7 +15,9 @@ const PAUSE_MS = 5
 /**
  * Removes ended jobs from a set, oldest first, without touching dedupe keys, as BullMQ's own removal would. A
  * delivery goes with the jobs that handlers completed for it, and stays as long as one is unfinished or dead.
- * KEYS: the set. ARGV: prefix of its job keys, latest end, offset, limit, then the same prefix of each handler.
+ * Which handlers it was given to is told by its return value, also when the registry of handlers was lost.
+ * KEYS: the set. ARGV: prefix of its job keys, latest end, offset, limit, what the keys of handlers begin with
+ * (empty: it is a handler's set), then the prefix of the job keys of each handler that is known.
  * Returns how many jobs were looked at and how many were removed.
  */
 const REMOVE_ENDED = `
@@ -24,16 +26,23 @@ local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', latestEnd, 'LIMIT', ARG
 local removed = 0
 for _, id in ipairs(ids) do
   local held = false
-  for i = 5, #ARGV do
-    if redis.call('EXISTS', ARGV[i] .. id) == 1 then
-      local ended = redis.call('ZSCORE', ARGV[i] .. 'completed', id)
+  local queues = { unpack(ARGV, 6) }
+  if ARGV[5] ~= '' then
+    local known, names = pcall(cjson.decode, redis.call('HGET', ARGV[1] .. id, 'returnvalue') or '[]')
+    for _, name in ipairs(known and type(names) == 'table' and names or {}) do
+      table.insert(queues, ARGV[5] .. name .. ':')
+    end
+  end
+  for _, queue in ipairs(queues) do
+    if redis.call('EXISTS', queue .. id) == 1 then
+      local ended = redis.call('ZSCORE', queue .. 'completed', id)
       if not ended or tonumber(ended) > latestEnd then held = true break end
     end
   end
   if not held then
-    for i = 5, #ARGV do
-      redis.call('ZREM', ARGV[i] .. 'completed', id)
-      redis.call('UNLINK', ARGV[i] .. id)
+    for _, queue in ipairs(queues) do
+      redis.call('ZREM', queue .. 'completed', id)
+      redis.call('UNLINK', queue .. id)
     end
     redis.call('ZREM', KEYS[1], id)
     redis.call('UNLINK', ARGV[1] .. id)
@@ -135,12 +144,14 @@ async function removeAll(
   const { redis, prefix } = connection
   const jobKeys = (queue: string) => `${prefix}:${queue}:`
   const own = jobKeys(jobs.queue)
-  const handlers = jobs.queue === INBOX_QUEUE ? await registeredHandlers(connection) : []
+  const isInbox = jobs.queue === INBOX_QUEUE
+  const handlers = isInbox ? await registeredHandlers(connection) : []
   const handlerKeys = handlers.map((handler) => jobKeys(handlerQueueName(handler)))
   let offset = 0
   let removed = 0
   while (!(await isOver())) {
-    const args = [own, jobs.latestEnd, offset, STEP, ...handlerKeys]
+    const ofHandlers = isInbox ? `${prefix}:${handlerQueueName('')}` : ''
+    const args = [own, jobs.latestEnd, offset, STEP, ofHandlers, ...handlerKeys]
     const [looked = 0, gone = 0] = (await redis.eval(REMOVE_ENDED, 1, own + jobs.state, ...args)) as number[]
     removed += gone
     offset += looked - gone

@@ -8,6 +8,7 @@ import type { Logger } from '../log.ts'
 import type { WebhookEvent } from '../sources/sources.ts'
 import { AttemptFailure } from './attempt-failure.ts'
 import { LargeBodies } from './large-bodies.ts'
+import { insist } from './patient-worker.ts'
 import { readEvent } from './read-event.ts'
 import type { JobRunner } from './run-job.ts'
 
@@ -33,7 +34,10 @@ export function createDispatchRunner(
     ...rest,
     queue: INBOX_QUEUE,
     concurrency: CONCURRENCY,
-    run: (job) => largeBodies.inTurn(bodyLength(job), () => dispatch(job, handlers, keys, staleAfterMs)),
+    run: (job, lost) =>
+      largeBodies.inTurn(bodyLength(job), () =>
+        dispatch(job, handlers, keys, staleAfterMs, () => lost.aborted || rest.stopped.aborted),
+      ),
     onEnd(job, { failure, decision }) {
       const line = { job: job.id, decision: decision.kind }
       if (failure !== undefined) log.warn({ ...line, reason: failure.message }, 'delivery not dispatched')
@@ -52,6 +56,7 @@ async function dispatch(
   handlers: readonly HandlerQueue[],
   keys: PayloadKeys,
   staleAfterMs: number | undefined,
+  isGivenUp: () => boolean,
 ): Promise<string[]> {
   const read = await decodeDelivery(job.name, job.data, keys)
   if (!read.ok) throw new AttemptFailure('unreadable', read.problem)
@@ -68,7 +73,10 @@ async function dispatch(
   }
   const wanting = handlers.filter(({ handler }) => handler.on.has(event.type))
   await Promise.all(
-    wanting.map(({ queue }) => queue.add(...handlerJob(job.id ?? '', event.type, metadata.bytes))),
+    // A Redis that refuses is no failure of the delivery, and uses up none of its attempts.
+    wanting.map(({ queue }) =>
+      insist(() => queue.add(...handlerJob(job.id ?? '', event.type, metadata.bytes)), isGivenUp),
+    ),
   )
   return wanting.map(({ handler }) => handler.name)
 }

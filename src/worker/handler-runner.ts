@@ -8,6 +8,7 @@ import type { Logger } from '../log.ts'
 import type { WorkerMetrics } from '../metrics.ts'
 import { AttemptFailure } from './attempt-failure.ts'
 import { LargeBodies } from './large-bodies.ts'
+import { insist } from './patient-worker.ts'
 import { readEvent } from './read-event.ts'
 import { AbandonedRuns, runHandler } from './run-handler.ts'
 import type { JobRunner, RunEnd } from './run-job.ts'
@@ -36,7 +37,8 @@ export function createHandlerRunner(
 
   async function run(job: Job, lost: AbortSignal): Promise<void> {
     // The body lies in the inbox once, and is read from there for each run.
-    const read = await readDelivery(connection, job.id ?? '')
+    const isGivenUp = () => lost.aborted || stopped.aborted
+    const read = await insist(() => readDelivery(connection, job.id ?? ''), isGivenUp)
     if (!read.ok) throw new AttemptFailure('unreadable', read.problem)
     const { metadata } = read.delivery
     const { event, id } = readEvent(read.delivery)

@@ -1,14 +1,16 @@
-import { DelayedError, Worker, type Job } from 'bullmq'
+import { DelayedError, type Job, type Worker } from 'bullmq'
 import { formatReason } from '../inbox/dead-letters.ts'
 import type { PayloadKeys } from '../inbox/payload-keys.ts'
 import type { QueueConnection } from '../inbox/queues.ts'
 import { AttemptFailure, describeThrown } from './attempt-failure.ts'
+import { insist, isRefusal, PatientWorker } from './patient-worker.ts'
 import { NO_RETRY, nextDelayMs, type RetryLimits } from './retry-policy.ts'
 import { MAX_CRASHES, stepBackMs, type SuspectGate } from './suspects.ts'
 
 /** A killed worker's jobs run again 10 to 15 s later. */
 const LOCK_MS = 10_000
 const STALLED_CHECK_MS = 5000
+const TELL_EVERY_MS = 60_000
 
 export interface JobRunner {
   readonly queue: string
@@ -43,12 +45,14 @@ export type Decision =
 export function startJobWorker(runner: JobRunner, connection: QueueConnection): Worker {
   const { redis, prefix, keys, log } = connection
   // BullMQ hands over a signal only to processors that declare three parameters.
-  const worker = new Worker(
+  const worker = new PatientWorker(
     runner.queue,
     (job, token, signal) => processJob(runner, keys, job, token, signal),
     {
       connection: redis,
       prefix,
+      // As for queues: an INFO that fails once would leave the worker without work until the process ends.
+      skipVersionCheck: true,
       concurrency: runner.concurrency,
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_CHECK_MS,
@@ -61,7 +65,15 @@ export function startJobWorker(runner: JobRunner, connection: QueueConnection): 
       },
     },
   )
-  worker.on('error', (error) => log.debug({ err: error, queue: runner.queue }, 'worker error'))
+  let toldAt = Number.NEGATIVE_INFINITY
+  worker.on('error', (error) => {
+    const line = { err: error, queue: runner.queue }
+    if (!isRefusal(error) || performance.now() - toldAt < TELL_EVERY_MS) log.debug(line, 'worker error')
+    else {
+      toldAt = performance.now()
+      log.error(line, 'Redis refuses the work of the worker; it is tried again')
+    }
+  })
   worker.on('lockRenewalFailed', (jobIds: string[]) => {
     for (const jobId of jobIds) worker.cancelJob(jobId, 'the job was given to another worker')
   })
@@ -84,7 +96,8 @@ async function processJob(
     runner.onEnd(job, { decision, durationMs: performance.now() - startedAt, ...(failure && { failure }) })
   const giveBack = async (delayMs: number): Promise<never> => {
     end({ kind: 'given back' })
-    await job.moveToDelayed(Date.now() + delayMs, token)
+    const isGivenUp = () => runner.stopped.aborted || lost?.aborted === true
+    await insist(() => job.moveToDelayed(Date.now() + delayMs, token), isGivenUp)
     throw new DelayedError()
   }
 

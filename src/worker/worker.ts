@@ -15,7 +15,7 @@ import { SuspectGate } from './suspects.ts'
 /** After the grace of the stop: time for aborted handlers to end and for their jobs to be given back. */
 const GIVE_BACK_WITHIN_MS = 2000
 const POLL_MS = 20
-const REGISTER_EVERY_MS = 60_000
+const REGISTER_EVERY_MS = 5000
 
 export interface WorkerOptions {
   readonly config: Pick<

@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Worker } from 'bullmq'
+
+const ASK_AGAIN_MS = 500
+/** Replies that say: not now. The others, a lock that was lost for one, say something of the job. */
+const NOT_NOW =
+  /(?:^|: -?)(?:OOM|READONLY|MISCONF|LOADING|NOPERM|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOAUTH) |^ERR (?:ACL failure in script|The user executing the script)/
+
+/** Whether Redis refused a command for reasons of its own: it is full, read-only, or does not allow it. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError' && NOT_NOW.test(error.message)
+}
+
+/** Does what may be repeated until Redis takes it. @throws what is no refusal, and a refusal once given up */
+export async function insist<Result>(work: () => Promise<Result>, isGivenUp: () => boolean): Promise<Result> {
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isRefusal(error) || isGivenUp()) throw error
+      await sleep(ASK_AGAIN_MS)
+    }
+  }
+}
+
+/**
+ * BullMQ's worker asks a Redis that refuses at once again, thousands of times a second, and takes a finished job
+ * whose end Redis refused for a failed one: on its last attempt, for a dead letter.
+ */
+export class PatientWorker extends Worker {
+  protected override async moveToActive(...args: Parameters<Worker['moveToActive']>) {
+    try {
+      return await super.moveToActive(...args)
+    } catch (error) {
+      await sleep(ASK_AGAIN_MS)
+      throw error
+    }
+  }
+
+  protected override async handleCompleted(...args: Parameters<Worker['handleCompleted']>) {
+    return await insist(
+      () => super.handleCompleted(...args),
+      () => this.closing !== undefined,
+    )
+  }
+
+  protected override async handleFailed(...args: Parameters<Worker['handleFailed']>) {
+    // The run did not fail. The job stays active until its lock has ended, and then runs again.
+    if (isRefusal(args[0])) throw args[0]
+    return await insist(
+      () => super.handleFailed(...args),
+      () => this.closing !== undefined,
+    )
+  }
+}
