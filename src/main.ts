@@ -12,6 +12,7 @@ import { addSendCommand } from './cli/send.ts'
 import { loadConfig, type Config } from './config.ts'
 import { errorCode, StartError } from './errors.ts'
 import { createLog, flushLog, type Logger } from './log.ts'
+import { openLogOutput } from './log-output.ts'
 import { Service } from './service.ts'
 import { describeStart } from './start-message.ts'
 import { WORKER_COMMAND, type ParentMessage } from './worker/messages.ts'
@@ -53,10 +54,12 @@ try {
 
 async function serve(): Promise<void> {
   const config = loadConfig(process.env)
-  const log = await createLog({ level: config.logLevel, pretty: isWatchedByPerson(config) })
+  const output = await openLogOutput(isWatchedByPerson(config))
+  const log = createLog(config.logLevel, output)
   const service = new Service({
     config,
     log,
+    writeLogLine: (line) => output.write(line),
     entry: fileURLToPath(import.meta.url),
     environment: process.env,
     onFatal(message) {
@@ -88,7 +91,8 @@ async function serve(): Promise<void> {
 
 async function workerProcess(): Promise<void> {
   const config = loadConfig(process.env)
-  const log = await createLog({ level: config.logLevel, pretty: isWatchedByPerson(config) })
+  // The parent reads the lines, and is the one that writes: two writers to one pipe would tear them.
+  const log = createLog(config.logLevel, await openLogOutput(false))
   const { redisUrl } = config
   if (process.send === undefined || redisUrl === undefined) {
     throw new StartError('CALLCOV_SETTINGS', 'This command is for the service itself; use ROLE=worker.')
@@ -103,7 +107,8 @@ async function workerProcess(): Promise<void> {
     config: { ...config, redisUrl },
     log,
     parentPid: process.ppid,
-    send: (message) => void process.send?.(message),
+    // A parent that is gone hears nothing any more, and this process is about to be ended.
+    send: (message) => void process.send?.(message, undefined, undefined, () => {}),
     onMessage: (listener) => void process.on('message', (message) => listener(message as ParentMessage)),
     exit: (code) => void exit(log, code),
   })

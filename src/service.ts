@@ -24,12 +24,16 @@ import { watchHandlers } from './worker/watch-handlers.ts'
 
 /** Of the grace: what is left for ending processes by force and for Redis. */
 const STOP_RESERVE_MS = 5000
+/** Connections that the system keeps until they are taken: a burst waits there instead of being sent again. */
+const BACKLOG = 4096
 /** For what runs when a handler file changes. */
 const RELOAD_GRACE_MS = 5000
 
 export interface ServiceOptions {
   readonly config: Config
   readonly log: Logger
+  /** Passes on a line that the worker process has logged. */
+  readonly writeLogLine: (line: string) => void
   /** The file that runs this service, for the worker process. */
   readonly entry: string
   readonly environment: NodeJS.ProcessEnv
@@ -117,12 +121,13 @@ export class Service {
   }
 
   async #startWorker(redisUrl: string): Promise<readonly string[]> {
-    const { config, log, entry, environment, onFatal } = this.#options
+    const { config, log, writeLogLine, entry, environment, onFatal } = this.#options
     const worker = new Supervisor({
       entry,
       args: [WORKER_COMMAND],
       environment: workerEnvironment(environment, redisUrl),
       log,
+      writeLogLine,
       onRestart: (reason) => this.#metrics.service.workerRestarts.inc({ reason }),
       // While somebody works on a handler, a broken state of it is nothing unusual: the next change may mend it.
       onCannotStart: config.production ? onFatal : (message) => log.error(message),
@@ -195,7 +200,7 @@ export class Service {
 /** Starts to listen and returns the address as one types it on the same machine. */
 async function listen(app: FastifyInstance, host: string, port: number, setting: string): Promise<string> {
   try {
-    await app.listen({ host, port })
+    await app.listen({ host, port, backlog: BACKLOG })
   } catch (error) {
     const text = `Cannot listen on ${host} port ${port} (${errorCode(error)}); end what uses it, or set ${setting}.`
     throw new StartError('CALLCOV_LISTEN', text, { cause: error })

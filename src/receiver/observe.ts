@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { UnavailableError } from '../errors.ts'
+import { idForLog } from '../log.ts'
 import type { AcceptOutcome } from '../inbox/inbox.ts'
 import type { ReceiverMetrics } from '../metrics.ts'
 import type { LineSampler } from './line-sampler.ts'
@@ -55,7 +56,7 @@ export function observeRequest(
       outcome,
       status: reply.raw.writableFinished ? reply.statusCode : null,
       durationMs: Math.round(durationMs * 100) / 100,
-      ...(facts && { id: facts.id, event: facts.event, bytes: (request.body as Buffer).length }),
+      ...(facts && { id: idForLog(facts.id), event: facts.event, bytes: (request.body as Buffer).length }),
       ...(failure && { reason: failure.reason }),
     }
     if (facts !== undefined) request.log.info(line, 'webhook stored')

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { BodyTooLargeError, ContentEncodingError, UnauthorizedError } from '../errors.ts'
 import { sha256Hex } from '../inbox/delivery-id.ts'
 import type { Inbox } from '../inbox/inbox.ts'
+import { idForLog } from '../log.ts'
 import { parseJson, type Source } from '../sources/source.ts'
 import type { WebhookEvent } from '../sources/sources.ts'
 import { noteFailure, observeRequest, type Observers } from './observe.ts'
@@ -48,7 +49,7 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRoutes
   app.addHook('onError', async (request, _reply, error) => noteFailure(request, error))
 
   for (const path of source.paths) {
-    app.post(path, async (request) => {
+    app.post(path, async (request, reply) => {
       const readAt = performance.now()
       const rawBody = (request.body as Buffer | undefined) ?? Buffer.alloc(0)
       const authentication = source.authenticate(request.headers, rawBody, secrets.current)
@@ -63,6 +64,10 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRoutes
       const webhook = { requestId: request.id, source: source.name, identity, rawBody, bodySha256 }
       const outcome = await inbox.accept(webhook, answerWithinMs - (performance.now() - readAt))
       request.facts = { outcome, id: identity?.id ?? null, event: identity?.type ?? null }
+      if (reply.raw.destroyed) {
+        const line = { source: source.name, outcome, id: idForLog(identity?.id ?? null) }
+        request.log.info(line, 'webhook stored after its sender hung up')
+      }
       return { received: true }
     })
   }

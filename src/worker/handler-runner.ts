@@ -4,7 +4,7 @@ import type { LoadedHandler } from '../handlers/loader.ts'
 import { readDelivery, type StoredDelivery } from '../inbox/delivery-reader.ts'
 import { bodyLengthOf, handlerQueueName, replayCount, type QueueConnection } from '../inbox/queues.ts'
 import type { PayloadKeys } from '../inbox/payload-keys.ts'
-import type { Logger } from '../log.ts'
+import { idForLog, type Logger } from '../log.ts'
 import type { WorkerMetrics } from '../metrics.ts'
 import { AttemptFailure } from './attempt-failure.ts'
 import { LargeBodies } from './large-bodies.ts'
@@ -50,7 +50,7 @@ export function createHandlerRunner(
       handler: handler.name,
       source: metadata.source,
       event: event.type,
-      id: metadata.id,
+      id: idForLog(metadata.id),
       delivery: id,
       attempt,
       ...(replay > 0 && { replay }),

@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { StartError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { withinTime } from '../time-limit.ts'
+import { forEachLine } from './for-each-line.ts'
 import { EXHAUSTED_EXIT_CODE, type ParentMessage, type WorkerMessage } from './messages.ts'
 
 /** A worker that is silent for so long is frozen, and ended. */
@@ -22,6 +23,8 @@ export interface SupervisorOptions {
   readonly args: readonly string[]
   readonly environment: NodeJS.ProcessEnv
   readonly log: Logger
+  /** Takes each line that the worker writes to its standard output. */
+  readonly writeLogLine: (line: string) => void
   readonly onRestart: (reason: RestartReason) => void
   /** Told when a later worker cannot start; no other one is started before `restart`. */
   readonly onCannotStart: (message: string) => void
@@ -89,9 +92,10 @@ export class Supervisor {
   }
 
   #launch(): void {
-    const { entry, args, environment, log } = this.#options
+    const { entry, args, environment, log, writeLogLine } = this.#options
     const startedAt = Date.now()
-    const child = fork(entry, args, { env: environment, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const child = fork(entry, args, { env: environment, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+    if (child.stdout !== null) forEachLine(child.stdout, writeLogLine)
     this.#child = child
     let cannotStart = false
     const silence = setTimeout(() => {

@@ -52,10 +52,7 @@ it('accepts the request that the README signs with openssl and sends with curl',
   })
   const script = exampleWith('openssl').replace('http://localhost:8080', service.url)
   expect(execFileSync('sh', ['-euc', script], { cwd: dir, encoding: 'utf8' })).toBe('{"received":true}')
-  await waitFor(
-    'the handler',
-    () => service.logLines({ handler: 'log', analysisId: 'my-first-call' }).length > 0,
-  )
+  await waitFor('the handler', () => service.logLines({ handler: 'log', id: 'my-first-call' }).length > 0)
 })
 
 it('lets an editor check a handler outside the project with the tsconfig of the README', () => {

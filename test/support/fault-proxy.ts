@@ -24,13 +24,14 @@ export class FaultProxy {
   sliceBytes: number | undefined
   /** How many connections were made so far. */
   connections = 0
+  /** The socket of the Redis that new connections lead to, as after a failover behind one address. */
+  upstream: string
   readonly #server: Server
-  readonly #upstream: string
   readonly #pairs = new Set<readonly [Socket, Socket]>()
   readonly #cuts = new Map<Direction, number>()
 
   constructor(upstream: string) {
-    this.#upstream = upstream
+    this.upstream = upstream
     this.#server = createServer((client) => this.#connect(client))
   }
 
@@ -57,7 +58,7 @@ export class FaultProxy {
   reset(): void {
     for (const [client, redis] of this.#pairs) {
       client.resetAndDestroy()
-      redis.resetAndDestroy()
+      redis.destroy()
     }
   }
 
@@ -75,7 +76,7 @@ export class FaultProxy {
       client.resetAndDestroy()
       return
     }
-    const redis = connect(this.#upstream)
+    const redis = connect(this.upstream)
     redis.on('error', () => client.resetAndDestroy())
     const pair = [client, redis] as const
     this.#pairs.add(pair)

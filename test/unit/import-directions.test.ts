@@ -47,7 +47,7 @@ describe('the import lines', () => {
       expect.arrayContaining(['fastify', 'inbox/inbox.ts', 'errors.ts']),
     )
     expect(importsOf('index.ts')).toContain('sources/callcov/events.ts')
-    expect(importsOf('log.ts')).toContain('pino-pretty')
+    expect(importsOf('log-output.ts')).toContain('pino-pretty')
     expect(importsOf('handlers/loader.ts')).toEqual(
       expect.arrayContaining(['node:fs', 'handlers/builtin/log.ts']),
     )

@@ -6,7 +6,6 @@ export const log = defineHandler({
   on: ['analysis.completed', 'analysis.failed'],
   handle(event, context) {
     const facts = {
-      analysisId: event.analysisId,
       createdAt: event.createdAt,
       livemode: event.livemode,
       durationSeconds: event.audio.durationSeconds,

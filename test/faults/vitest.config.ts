@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config'
+
+/** Apart from `npm test`: these tests break what the service stands on, and take minutes. */
+export default defineConfig({
+  test: {
+    include: ['test/faults/**/*.test.ts'],
+    testTimeout: 180_000,
+    hookTimeout: 60_000,
+    // Deadlines are measured, so that nothing else should run meanwhile.
+    fileParallelism: false,
+  },
+})
