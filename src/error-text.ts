@@ -18,7 +18,10 @@ export function safeErrorText(error: object): string {
   const code = errorCode(error)
   if (code !== undefined && SQLSTATE.test(code))
     return `${kind}: database error ${code}${databaseNames(error)}`
-  return `${kind}: ${message}`.slice(0, TEXT_CHARACTERS)
+  // `fetch` says only "fetch failed", and why in its cause.
+  const causeCode = errorCode((error as Partial<Error>).cause)
+  const cause = causeCode === undefined ? '' : ` (${causeCode})`
+  return `${kind}: ${message}`.slice(0, TEXT_CHARACTERS) + cause.slice(0, 50)
 }
 
 /** What a database names of its own schema; its messages and details quote values. */

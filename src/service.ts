@@ -130,7 +130,10 @@ export class Service {
       writeLogLine,
       onRestart: (reason) => this.#metrics.service.workerRestarts.inc({ reason }),
       // While somebody works on a handler, a broken state of it is nothing unusual: the next change may mend it.
-      onCannotStart: config.production ? onFatal : (message) => log.error(message),
+      onCannotStart: config.production
+        ? onFatal
+        : (message) =>
+            log.error(`${message}\nNo handler runs until it is mended; webhooks are accepted and wait.`),
     })
     this.#worker = worker
     const handlers = await worker.start()

@@ -14,7 +14,8 @@ interface ForgetOptions {
 
 const help = (context: CommandContext) => `
 Erases every delivery of the analysis, whatever has become of it: body, failures, all that queues hold about it.
-Dedupe keys stay, which are digests: CallCov sending it again is answered as a duplicate, and not stored again.
+Dedupe keys stay, which are digests: the same outcome sent again is answered as a duplicate, and not stored again
+unless its body differs.
 Not touched: what your handlers made of it, your logs and backups, and bodies that name no analysis (to find them:
 ${typed(context, 'deliveries', '--reason unrecognised')}).
 

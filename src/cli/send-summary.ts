@@ -66,7 +66,7 @@ export function explainFailures(run: SendRun): string[] {
   const texts: string[] = []
   if (statuses.has(401) && expectedStatus !== 401) {
     texts.push(
-      `401: the secret of the service differs from the one used here (${secretOrigin}); see --secret.`,
+      `401: the secret of the service differs from the one used here (${secretOrigin}); give that of the service with --secret.`,
     )
   }
   if (statuses.has(404)) texts.push('404: the path of --url is probably wrong; it ends in /webhooks/callcov.')

@@ -5,11 +5,14 @@ import type { Logger } from '../log.ts'
 const SETTLE_MS = 200
 const CODE_FILE = /\.(ts|js|mjs|cjs|json)$/
 
-/** Calls back when code in the folder of the handlers, or below it, has changed. For development. */
+/**
+ * Calls back when code in the folder of the handlers has changed. For development. Folders below it are not watched:
+ * a recursive watch of Node's loses a file that an editor replaces by another of its name.
+ */
 export function watchHandlers(dir: string, onChange: (file: string) => void, log: Logger): { close(): void } {
   let settled: NodeJS.Timeout | undefined
-  const watcher = watch(dir, { recursive: true }, (_event, file) => {
-    if (file === null || !CODE_FILE.test(file) || file.includes('node_modules')) return
+  const watcher = watch(dir, (_event, file) => {
+    if (file === null || !CODE_FILE.test(file)) return
     clearTimeout(settled)
     settled = setTimeout(() => onChange(file), SETTLE_MS)
   })

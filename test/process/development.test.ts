@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { post, signedDelivery } from '../support/deliveries.ts'
@@ -16,6 +16,19 @@ it('runs a handler as it was last saved, and says that the worker starts anew', 
   expect(service.output).toContain('a handler file has changed')
   await post(service.webhookUrl, signedDelivery())
   await waitForRuns(runs, 1)
+})
+
+it('sees a file also when an editor replaces it by another of its name, again and again', async () => {
+  const runs = join(tempDir(), 'runs')
+  const service = await startService({ handlers: { 'recorder.ts': recordingHandler('/dev/null') } })
+  const file = join(service.handlersDir, 'recorder.ts')
+  for (const round of [1, 2, 3]) {
+    writeFileSync(join(service.handlersDir, '.recorder.tmp'), recordingHandler(`${runs}${round}`))
+    renameSync(join(service.handlersDir, '.recorder.tmp'), file)
+    await waitFor('the new worker', () => service.output.split('the worker runs again').length > round)
+    await post(service.webhookUrl, signedDelivery())
+    await waitForRuns(`${runs}${round}`, 1)
+  }
 })
 
 it('names a file that was saved broken, accepts webhooks meanwhile, and runs them once it is mended', async () => {
