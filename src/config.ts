@@ -73,7 +73,6 @@ const OWN_PREFIXES =
 /** The provider's guides use this name for the API key, and Kubernetes adds the others by itself. */
 const FOREIGN_NAMES = /^CALLCOV_API_KEY$|_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT(_\d+_\w+)?$/
 
-export type Role = z.output<typeof settings>['ROLE']
 export type Config = ReturnType<typeof toConfig>
 
 /**

@@ -15,10 +15,13 @@ interface TimeLimits {
 /** A span of time with its unit ("500ms", "4s", "30d"), as milliseconds. */
 export function time({ minMs = 1, maxMs = MAX_TIMER_MS }: TimeLimits, example: string) {
   const range = `from ${exactTime(minMs)} to ${exactTime(maxMs)}`
-  return z.string().transform((text, context) => {
-    const milliseconds = /^\d+(\.\d+)?\s*(ms|s|m|h|d)$/i.test(text) ? ms(text as ms.StringValue) : Number.NaN
+  const error = `must be a time with a unit, like ${example}, ${range}`
+  return z.string({ error }).transform((text, context) => {
+    const isTime = /^\d+(\.\d+)?\s*(ms|s|m|h|d)$/i.test(text)
+    // `ms` gives nothing for texts of over 100 characters, which is in no range.
+    const milliseconds = isTime ? ms(text as ms.StringValue) : Number.NaN
     if (milliseconds >= minMs && milliseconds <= maxMs) return Math.round(milliseconds)
-    context.addIssue({ code: 'custom', message: `must be a time with a unit, like ${example}, ${range}` })
+    context.addIssue({ code: 'custom', message: error })
     return z.NEVER
   })
 }

@@ -2,26 +2,21 @@ import { readdirSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import ms, { type StringValue } from 'ms'
 import { z } from 'zod'
 import type { Config } from '../config.ts'
 import { errorCode, StartError } from '../errors.ts'
 import { EVENT_TYPES, type EventType } from '../sources/sources.ts'
+import { time } from '../setting-types.ts'
 import { log } from './builtin/log.ts'
 import type { Handler } from './define-handler.ts'
 
 const HANDLER_FILE = /^(?![_.]).+\.(ts|js|mjs)$/
-const TIME_TEXT = `must be a time with a unit, like '30s', of 1ms to 1d`
 const NO_HANDLER_FILE = /\.(d\.ts|test\.[a-z]+)$/
 
 /** Node's timers run no longer than 24 days; a handler has no use for more than one. */
 const MAX_TIME_MS = 86_400_000
 
-const time = z
-  .string()
-  .regex(/^\d+(\.\d+)?\s*(ms|s|m|h|d)$/i, { error: TIME_TEXT })
-  .transform((text) => (text.length > 100 ? Number.NaN : ms(text as StringValue)))
-  .pipe(z.number({ error: TIME_TEXT }).min(1, { error: TIME_TEXT }).max(MAX_TIME_MS, { error: TIME_TEXT }))
+const handlerTime = time({ maxMs: MAX_TIME_MS }, '30s')
 const wholeNumber = z.int({ error: 'must be a whole number' }).min(1, { error: 'must be at least 1' })
 const eventType = z.enum(EVENT_TYPES as [EventType, ...EventType[]], {
   error: `must be one of ${EVENT_TYPES.join(', ')}`,
@@ -39,8 +34,8 @@ const handlerSchema = z.looseObject({
   handle: z.custom<Handler['handle']>((value) => typeof value === 'function', {
     error: 'must be a function',
   }),
-  timeout: time.optional(),
-  backoff: time.optional(),
+  timeout: handlerTime.optional(),
+  backoff: handlerTime.optional(),
   concurrency: wholeNumber.optional(),
   attempts: wholeNumber.optional(),
 })

@@ -90,6 +90,12 @@ describe('a value that cannot work', () => {
   })
 })
 
+it('a time of more digits than any time has is refused by name, like every other bad one', () => {
+  expect(problemsOf({ HANDLER_TIMEOUT: `${'1'.repeat(120)}s` })).toEqual([
+    expect.stringContaining('HANDLER_TIMEOUT must be a time'),
+  ])
+})
+
 describe('a secret in a file', () => {
   it.each([
     ['is empty', ''],
