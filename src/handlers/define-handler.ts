@@ -39,6 +39,27 @@ export interface HandlerOptions {
   readonly attempts?: number
   /** Wait after the first failed attempt; doubles with each. @default HANDLER_BACKOFF */
   readonly backoff?: StringValue
+  /** After so many failed runs in a row the handler rests, then one run probes its target. @default none */
+  readonly breaker?: BreakerOptions
+  /** `true`: no test-mode events; `false`: only those. An event that does not say counts as live. @default both */
+  readonly livemode?: boolean
+}
+
+export interface BreakerOptions {
+  /** Failed runs in a row that open it; `PermanentError` says something of the delivery and does not count. */
+  readonly failures: number
+  /** The first rest, like `30s`; it doubles with each failed probe, to at most ten times as long. */
+  readonly openFor: StringValue
+}
+
+/** A delivery that a handler gave up on, or that was not understood. */
+export interface DeadLetter {
+  /** The handler that gave up; `inbox` for a delivery that never reached one. */
+  readonly handler: string
+  /** A word of a closed list: failed, timeout, permanent, crashed, unreadable, unrecognised, schema, conflict, stale. */
+  readonly reason: string
+  /** The job id, for `deliveries show`. */
+  readonly jobId: string
 }
 
 export interface Handler<Type extends EventType = EventType> extends HandlerOptions {
@@ -48,6 +69,14 @@ export interface Handler<Type extends EventType = EventType> extends HandlerOpti
   readonly on: readonly Type[]
   /** Resolves when the delivery is done for this handler; anything thrown is retried. */
   handle(event: EventOf<Type>, context: HandlerContext): unknown
+  /** Prepares, like migrations do; not waited for. What it throws is logged, and `handle` runs all the same. */
+  start?(context: { readonly log: Logger }): unknown
+  /** Called when no run is left: closes what `handle` had opened, within 5 s. */
+  stop?(): unknown
+  /** Told of each new dead letter of this worker, of any handler; a notice that a crash may lose. */
+  onDeadLetter?(deadLetter: DeadLetter): unknown
+  /** Erases what it keeps about an id of the provider, for `forget`; returns how many records went. */
+  forget?(id: string): Promise<number>
 }
 
 /** Gives a handler its types; a plain object with the same keys works as well. */
