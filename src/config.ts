@@ -1,16 +1,24 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { BUILTIN_SECRETS, builtinSettings, toBuiltin } from './builtin-settings.ts'
 import { StartError } from './errors.ts'
-import { payloadKeysProblem } from './inbox/payload-keys.ts'
 import {
-  readSecretFile,
-  secretsProblem,
-  splitSecretValue,
-  type ProblemOf,
-  type SecretSetting,
-} from './secrets.ts'
-import { byteSize, duration, port, redisUrl, time, trustProxy, wholeNumber } from './setting-types.ts'
+  readSecretSetting,
+  SECRET_SETTINGS,
+  type SecretSettingName,
+  type Secrets,
+} from './secret-settings.ts'
+import {
+  byteSize,
+  duration,
+  httpUrl,
+  port,
+  redisUrl,
+  time,
+  trustProxy,
+  wholeNumber,
+} from './setting-types.ts'
 
 const HOUR_MS = 3_600_000
 /** CallCov's last retry comes 7 h 21 min after the first try; a memory shorter than that runs it twice. */
@@ -21,8 +29,8 @@ const MAX_ANSWER_WITHIN_MS = 4_999
 const MAX_KEPT_MS = 3650 * 24 * HOUR_MS
 
 /**
- * Every setting, by its name in the environment. What a value may be, its default and its type are written
- * here and nowhere else; `.env.example` explains them to users.
+ * Every setting, by its name in the environment. What a value may be, its default and its type are written here, for
+ * built-in handlers and secrets in the files it imports, and nowhere else; `.env.example` explains them to users.
  */
 const settings = z.object({
   NODE_ENV: z.string().optional(),
@@ -31,7 +39,8 @@ const settings = z.object({
   PORT: port(8080),
   ADMIN_HOST: z.string().default('127.0.0.1'),
   ADMIN_PORT: port(8081),
-  PUBLIC_URL: z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' }).optional(),
+  PUBLIC_URL: httpUrl.optional(),
+  ADMIN_URL: httpUrl.optional(),
   TRUST_PROXY: trustProxy.optional(),
   REDIS_URL: redisUrl.optional(),
   REDIS_PREFIX: z
@@ -49,6 +58,7 @@ const settings = z.object({
   HANDLER_ATTEMPTS: wholeNumber(40, { min: 1, max: 1000 }),
   HANDLER_BACKOFF: duration('5s', { maxMs: 24 * HOUR_MS }),
   HANDLER_BACKOFF_MAX: duration('1h', { maxMs: 7 * 24 * HOUR_MS }),
+  ...builtinSettings,
   KEEP_COMPLETED: duration('1d', { minMs: HOUR_MS, maxMs: MAX_KEPT_MS }),
   KEEP_DEAD: duration('30d', { minMs: HOUR_MS, maxMs: MAX_KEPT_MS }),
   SHUTDOWN_GRACE: duration('25s', { minMs: 1000, maxMs: HOUR_MS }),
@@ -59,19 +69,23 @@ const settings = z.object({
     .default('info'),
 })
 
-/** Settings that hold a secret: each may be given as a value or as the path of a file in `<name>_FILE`. */
-const SECRET_SETTINGS = ['CALLCOV_WEBHOOK_SECRET', 'REDIS_URL', 'PAYLOAD_KEY'] as const
+const SECRET_NAMES = Object.keys(SECRET_SETTINGS) as SecretSettingName[]
+const NAMES_WITH_FILE = ['REDIS_URL', ...SECRET_NAMES]
 
 /** The names of all settings, for the check of unknown ones and for the documents. */
 export const SETTING_NAMES: ReadonlySet<string> = new Set([
   ...Object.keys(settings.shape),
-  ...SECRET_SETTINGS.flatMap((name) => [name, `${name}_FILE`]),
+  ...NAMES_WITH_FILE.flatMap((name) => [name, `${name}_FILE`]),
 ])
-/** Of REDIS_ only what looks like ours: many a platform sets names of its own with it. */
+/** Of the others only what looks like ours: platforms and teams set names of their own with REDIS_, SLACK_ and so on. */
 const OWN_PREFIXES =
-  /^(CALLCOV|HAMSA|HANDLERS?|BODY|DEDUPE|STALE|ANSWER|KEEP|ADMIN|PAYLOAD|SHUTDOWN)_|^REDIS_(URL|PREF)/
-/** The provider's guides use this name for the API key, and Kubernetes adds the others by itself. */
-const FOREIGN_NAMES = /^CALLCOV_API_KEY$|_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT(_\d+_\w+)?$/
+  /^(CALLCOV|HAMSA|HANDLERS?|BODY|DEDUPE|STALE|ANSWER|KEEP|ADMIN|PAYLOAD|SHUTDOWN|FORWARD|NOTIFY|ARCHIVE)_|^REDIS_(URL|PREF)|^LOG_EVENT|^(DATABASE|SLACK_WEBHOOK)_URL_F/
+/**
+ * The provider's guides use the first name for the API key, systemd sets the second, and Kubernetes adds the others by
+ * itself.
+ */
+const FOREIGN_NAMES =
+  /^CALLCOV_API_KEY$|^NOTIFY_SOCKET$|_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT(_\d+_\w+)?$/
 
 export type Config = ReturnType<typeof toConfig>
 
@@ -85,18 +99,26 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
   const parsed = settings.safeParse(given)
   for (const issue of parsed.error?.issues ?? []) problems.push(`${issue.path.join('.')} ${issue.message}`)
 
-  for (const name of SECRET_SETTINGS) {
+  for (const name of NAMES_WITH_FILE) {
     if (isGiven(environment[name]) && isGiven(environment[`${name}_FILE`])) {
       problems.push(`${name} and ${name}_FILE are both set; keep one`)
     }
   }
-  const secret = secretSetting('CALLCOV_WEBHOOK_SECRET', environment, secretsProblem, problems)
-  const payloadKeys = secretSetting('PAYLOAD_KEY', environment, payloadKeysProblem, problems)
+  const secrets = readSecretSettings(SECRET_NAMES, environment, problems)
   const production = given.NODE_ENV === 'production'
-  if (production && given.ROLE !== 'worker' && secret === undefined) {
+  if (production && given.ROLE !== 'worker' && secrets.CALLCOV_WEBHOOK_SECRET === undefined) {
     problems.push(
       'CALLCOV_WEBHOOK_SECRET is required in production; copy it from the CallCov dashboard (or name a file in CALLCOV_WEBHOOK_SECRET_FILE)',
     )
+  }
+  const isForwarding = given.FORWARD_URLS !== undefined && given.ROLE !== 'receiver'
+  if (production && isForwarding && secrets.FORWARD_SECRET === undefined) {
+    problems.push(
+      'FORWARD_SECRET is required in production with FORWARD_URLS, so that targets can tell who sends; make one with: echo whsec_$(openssl rand -base64 32)',
+    )
+  }
+  if (secrets.SLACK_WEBHOOK_URL !== undefined && secrets.NOTIFY_URL !== undefined) {
+    problems.push('SLACK_WEBHOOK_URL and NOTIFY_URL are both set; keep one')
   }
   if (production && given.REDIS_URL === undefined && given.REDIS_URL_FILE === undefined) {
     problems.push('REDIS_URL is required in production; the word embedded runs a private redis-server')
@@ -113,7 +135,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
     }
   }
   if (!parsed.success || problems.length > 0) throw settingsError(problems)
-  return toConfig(parsed.data, { callcov: secret, payloadKeys }, production)
+  return toConfig(parsed.data, secrets, production)
 }
 
 /**
@@ -127,9 +149,24 @@ export function loadStoreSettings(
   const given = givenSettings(environment, problems)
   const parsed = settings.pick({ REDIS_URL: true, REDIS_PREFIX: true, DATA_DIR: true }).safeParse(given)
   for (const issue of parsed.error?.issues ?? []) problems.push(`${issue.path.join('.')} ${issue.message}`)
-  const payloadKeys = secretSetting('PAYLOAD_KEY', environment, payloadKeysProblem, problems)
+  const payloadKeys = readSecretSetting('PAYLOAD_KEY', environment, problems)
   if (!parsed.success || problems.length > 0) throw settingsError(problems)
   return { ...redisSettings(parsed.data), payloadKeys }
+}
+
+/** The settings of the handlers that come with the service, for a tool that needs nothing else. */
+export function loadBuiltinSettings(
+  environment: NodeJS.ProcessEnv,
+): Pick<Config, 'builtin' | 'adminUrl' | 'dedupeTtlMs' | 'dataDir'> {
+  const problems: string[] = []
+  const given = givenSettings(environment, problems)
+  const needed = settings.pick({ ADMIN_URL: true, DEDUPE_TTL: true, DATA_DIR: true }).extend(builtinSettings)
+  const parsed = needed.safeParse(given)
+  for (const issue of parsed.error?.issues ?? []) problems.push(`${issue.path.join('.')} ${issue.message}`)
+  const secrets = readSecretSettings(BUILTIN_SECRETS, environment, problems)
+  if (!parsed.success || problems.length > 0) throw settingsError(problems)
+  const { ADMIN_URL: adminUrl, DEDUPE_TTL: dedupeTtlMs, DATA_DIR: dataDir } = parsed.data
+  return { builtin: toBuiltin(parsed.data, secrets), adminUrl, dedupeTtlMs, dataDir: resolve(dataDir) }
 }
 
 /** The variables that are set; the address of Redis also when it stands in a file. */
@@ -154,31 +191,16 @@ function isGiven(value: string | undefined): boolean {
   return value !== undefined && value.trim() !== ''
 }
 
-function secretSetting(
-  name: string,
+function readSecretSettings<Name extends SecretSettingName>(
+  names: readonly Name[],
   environment: NodeJS.ProcessEnv,
-  problemOf: ProblemOf,
   problems: string[],
-): SecretSetting | undefined {
-  const value = environment[name]
-  const path = environment[`${name}_FILE`]
-  if (path !== undefined && value === undefined) {
-    const read = readSecretFile(path, problemOf)
-    if ('problem' in read) problems.push(`${name}_FILE ${read.problem}`)
-    return { kind: 'file', path: resolve(path) }
-  }
-  if (value === undefined) return undefined
-  const values = splitSecretValue(value)
-  const problem = problemOf(values)
-  if (problem !== undefined) problems.push(`${name} ${problem}`)
-  return { kind: 'values', values }
+): Pick<Secrets, Name> {
+  const read = names.map((name) => [name, readSecretSetting(name, environment, problems)])
+  return Object.fromEntries(read) as Pick<Secrets, Name>
 }
 
-function toConfig(
-  env: z.output<typeof settings>,
-  secrets: { callcov: SecretSetting | undefined; payloadKeys: SecretSetting | undefined },
-  production: boolean,
-) {
+function toConfig(env: z.output<typeof settings>, secrets: Secrets, production: boolean) {
   return {
     production,
     role: env.ROLE,
@@ -186,12 +208,15 @@ function toConfig(
     port: env.PORT,
     adminHost: env.ADMIN_HOST,
     adminPort: env.ADMIN_PORT,
-    publicUrl: env.PUBLIC_URL?.replace(/\/+$/, ''),
+    publicUrl: env.PUBLIC_URL,
+    /** Of the private page, for links to it. */
+    adminUrl: env.ADMIN_URL,
     trustProxy: env.TRUST_PROXY,
-    callcovSecrets: secrets.callcov,
-    payloadKeys: secrets.payloadKeys,
+    callcovSecrets: secrets.CALLCOV_WEBHOOK_SECRET,
+    payloadKeys: secrets.PAYLOAD_KEY,
     ...redisSettings(env),
     handlersDir: resolve(env.HANDLERS_DIR),
+    builtin: toBuiltin(env, secrets),
     dedupeTtlMs: env.DEDUPE_TTL,
     /** `undefined`: no body is too old. */
     staleAfterMs: env.STALE_AFTER,

@@ -1,25 +1,26 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { errorCode } from './errors.ts'
 
-const CALLCOV_SECRET_FILE = 'callcov-webhook-secret'
-
-/** The file that holds the secret of a development service. */
+/** The file that holds the CallCov secret of a development service. */
 export function developmentSecretPath(dataDir: string): string {
-  return join(dataDir, CALLCOV_SECRET_FILE)
+  return join(dataDir, 'callcov-webhook-secret')
+}
+
+/** The file that holds the secret with which a development service signs what it forwards. */
+export function developmentForwardSecretPath(dataDir: string): string {
+  return join(dataDir, 'forward-secret')
 }
 
 /** Makes the secret of a development service once, readable by its owner only, and returns the file's path. */
 export function ensureDevelopmentSecret(dataDir: string): string {
-  const path = developmentSecretPath(dataDir)
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  try {
-    writeFileSync(path, `whsec_${randomBytes(24).toString('base64url')}\n`, { flag: 'wx', mode: 0o600 })
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error
-  }
-  return path
+  return ensureFile(developmentSecretPath(dataDir), `whsec_${randomBytes(24).toString('base64url')}`)
+}
+
+/** The same for the secret with which it signs what it forwards. */
+export function ensureDevelopmentForwardSecret(dataDir: string): string {
+  return ensureFile(developmentForwardSecretPath(dataDir), `whsec_${randomBytes(32).toString('base64')}`)
 }
 
 /** The secret that a development service in this directory uses; `undefined` when none was started there yet. */
@@ -29,4 +30,14 @@ export function readDevelopmentSecret(dataDir: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+function ensureFile(path: string, secret: string): string {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  try {
+    writeFileSync(path, `${secret}\n`, { flag: 'wx', mode: 0o600 })
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error
+  }
+  return path
 }

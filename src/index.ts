@@ -1,7 +1,14 @@
-/** What a handler file may import from `callcov-webhook-receiver`. */
+/** What a handler file, and a test of one, may import from `callcov-webhook-receiver`. */
 export { defineHandler } from './handlers/define-handler.ts'
 export { PermanentError, RetryLater } from './handlers/handler-errors.ts'
-export type { Delivery, Handler, HandlerContext, HandlerOptions } from './handlers/define-handler.ts'
+export type {
+  BreakerOptions,
+  DeadLetter,
+  Delivery,
+  Handler,
+  HandlerContext,
+  HandlerOptions,
+} from './handlers/define-handler.ts'
 export type {
   AnalysisCompleted,
   AnalysisEvent,
@@ -9,3 +16,6 @@ export type {
   TranscriptSegment,
 } from './sources/callcov/events.ts'
 export type { EventOf, EventType, WebhookEvent } from './sources/sources.ts'
+export type { TestBody, TestEvent } from './worker/test-event.ts'
+export { testHandler } from './worker/test-handler.ts'
+export type { TestHandlerOptions, TestHandlerResult } from './worker/test-handler.ts'

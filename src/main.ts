@@ -7,6 +7,7 @@ import { addDeliveriesCommand } from './cli/deliveries.ts'
 import { addDiscardCommand } from './cli/discard.ts'
 import { addDrillCommand } from './cli/drill.ts'
 import { addForgetCommand } from './cli/forget.ts'
+import { addPauseCommands } from './cli/pause.ts'
 import { addReplayCommand } from './cli/replay.ts'
 import { addSendCommand } from './cli/send.ts'
 import { loadConfig, type Config } from './config.ts'
@@ -41,6 +42,7 @@ addSendCommand(program, context)
 addDeliveriesCommand(program, context)
 addReplayCommand(program, context)
 addDiscardCommand(program, context)
+addPauseCommands(program, context)
 addForgetCommand(program, context)
 addDrillCommand(program, { ...context, entry: fileURLToPath(import.meta.url), onStopSignal })
 

@@ -119,6 +119,12 @@ export function createServiceMetrics(version: string) {
       labelNames: ['queue'] as const,
       registers,
     }),
+    handlerPaused: new Gauge({
+      name: `${PREFIX}handler_paused`,
+      help: '1 while a handler is paused by command: what it would be given waits.',
+      labelNames: ['handler'] as const,
+      registers,
+    }),
     deadLetters: new Gauge({
       name: `${PREFIX}dead_letters`,
       help: 'Dead letters by reason; see docs/runbook.md.',

@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs'
 import { errorCode } from './errors.ts'
 
 export const MIN_SECRET_CHARACTERS = 16
+/** As the specification of Standard Webhooks has it. */
+const MIN_SIGNING_BYTES = 24
+const MAX_SIGNING_BYTES = 64
 const POLL_MS = 10_000
 
 /** Where secrets come from: given values, or a file that is read again while the service runs. */
@@ -29,6 +32,27 @@ export function secretsProblem(secrets: readonly string[]): string | undefined {
     return `holds a secret of fewer than ${MIN_SECRET_CHARACTERS} characters`
   }
   return undefined
+}
+
+/** The rule for Standard Webhooks secrets, which sign what this service sends. */
+export function signingSecretsProblem(secrets: readonly string[]): string | undefined {
+  if (secrets.length === 0) return 'holds no secret'
+  const isSecret = (secret: string) => {
+    const [, text = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? []
+    const { length } = Buffer.from(text, 'base64')
+    return length >= MIN_SIGNING_BYTES && length <= MAX_SIGNING_BYTES
+  }
+  return secrets.every(isSecret)
+    ? undefined
+    : `must hold secrets like whsec_ and ${MIN_SIGNING_BYTES} to ${MAX_SIGNING_BYTES} bytes in base64`
+}
+
+/** The rule for an address that holds a secret. */
+export function addressProblem(start: RegExp, schemes: string): ProblemOf {
+  return ([address = '', ...more]) =>
+    more.length === 0 && start.test(address) && !/\s/.test(address) && URL.canParse(address)
+      ? undefined
+      : `must hold one address with ${schemes}`
 }
 
 /**

@@ -66,6 +66,35 @@ export function wholeNumber(fallback: number, { min, max }: { min: number; max: 
 /** 0 stands for any free one. */
 export const port = (fallback: number) => wholeNumber(fallback, { min: 0, max: 65_535 })
 
+/** Without slashes at its end. */
+export const httpUrl = z
+  .url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' })
+  .transform((url) => url.replace(/\/+$/, ''))
+
+/** Values with commas between; an empty text holds none. */
+export function list<Item>(item: z.ZodType<Item, string>) {
+  return z.string().transform((text, context) => {
+    const parts = text.split(',').map((part) => part.trim())
+    const items = parts.length === 1 && parts[0] === '' ? [] : parts.map((part) => item.safeParse(part))
+    const problem = items.find(({ success }) => !success)?.error?.issues[0]?.message
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
+    return items.flatMap(({ data }) => (data === undefined ? [] : [data]))
+  })
+}
+
+/** The name of a host, an address or a network. */
+export const privateHost = z
+  .string()
+  .toLowerCase()
+  .refine((text) => isNetwork(text) || /^(?!\d+(\.\d+)*$)[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(text), {
+    error: 'must be a list of host names, addresses and networks, like 127.0.0.1, 10.0.0.0/8, crm.internal',
+  })
+
+/** Names of fields with dots between, from the outermost one. */
+export const resultPath = z
+  .string()
+  .regex(/^[^\s.]+(\.[^\s.]+)*$/, { error: 'must be a list of paths, like compliance, quality.alerts' })
+
 export const redisUrl = z
   .string()
   .refine((url) => url === 'embedded' || url.startsWith('unix:///') || isRedisAddress(url), {

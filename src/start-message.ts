@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import type { Config } from './config.ts'
+import { developmentForwardSecretPath } from './development-secrets.ts'
 import type { ServiceFacts } from './service.ts'
 
 /** What a person at a terminal can do next. It tells where secrets are kept, never what they are. */
@@ -17,7 +18,11 @@ export function describeStart(config: Config, service: ServiceFacts): string {
     config.redisUrl === undefined ? `${config.dataDir} (private redis-server)` : 'in the Redis of REDIS_URL',
   ])
   if (config.role !== 'receiver') {
-    rows.push(['handlers', `${service.handlers.join(', ')} (yours: ${config.handlersDir})`])
+    rows.push(['handlers', `${service.handlers.join(', ') || 'none'} (yours: ${config.handlersDir})`])
+    if (config.builtin.forward !== undefined && config.builtin.forward.secrets === undefined) {
+      const path = developmentForwardSecretPath(config.dataDir)
+      rows.push(['forward secret', `made for development, in ${path}`])
+    }
   }
   if (service.adminUrl !== undefined) rows.push(['private', `${service.adminUrl}/metrics`])
   rows.push(['stop', 'Ctrl-C'])

@@ -3,6 +3,7 @@ import type { Readiness } from '../inbox/readiness.ts'
 import type { Logger } from '../log.ts'
 import { healthRoutes } from '../health-routes.ts'
 import { depsRoute } from './deps-route.ts'
+import { shareRun } from './share-run.ts'
 
 /** Longer than a proxy or Prometheus keeps an idle connection. */
 const KEEP_ALIVE_MS = 72_000
@@ -27,9 +28,11 @@ export function buildAdmin({ metrics, readiness, log }: AdminOptions): FastifyIn
     request.log.error({ err: error }, 'unexpected error')
     return reply.status(500).send({ error: 'Internal error' })
   })
+  // Gauges are set anew for each scrape: one that began meanwhile would be given a half of them.
+  const scrape = shareRun(metrics)
   app.get('/metrics', async (_request, reply) => {
     reply.type('text/plain; version=0.0.4; charset=utf-8')
-    return await metrics()
+    return await scrape()
   })
   app.register(healthRoutes, { readiness })
   app.register(depsRoute, { readiness })

@@ -16,10 +16,12 @@ export async function updateServiceMetrics(
   metrics.redisMemoryRatio.set(readiness.memoryRatio ?? 0)
   const stats = await withinTime(queueStats.read(), REDIS_WITHIN_MS).catch(() => undefined)
   // A reason or queue without dead letters must not keep the number it had.
-  for (const gauge of [metrics.queueJobs, metrics.queueOldestSeconds, metrics.deadLetters]) gauge.reset()
-  for (const { queue, jobs, oldestSeconds, deadLetters } of stats ?? []) {
-    for (const [state, count] of Object.entries(jobs)) metrics.queueJobs.set({ queue, state }, count)
-    metrics.queueOldestSeconds.set({ queue }, oldestSeconds)
-    for (const [reason, count] of deadLetters) metrics.deadLetters.set({ queue, reason }, count)
+  const { queueJobs, queueOldestSeconds, handlerPaused, deadLetters: dead } = metrics
+  for (const gauge of [queueJobs, queueOldestSeconds, handlerPaused, dead]) gauge.reset()
+  for (const { queue, handler, isPaused, jobs, oldestSeconds, deadLetters } of stats ?? []) {
+    if (handler !== null) handlerPaused.set({ handler }, isPaused ? 1 : 0)
+    for (const [state, count] of Object.entries(jobs)) queueJobs.set({ queue, state }, count)
+    queueOldestSeconds.set({ queue }, oldestSeconds)
+    for (const [reason, count] of deadLetters) dead.set({ queue, reason }, count)
   }
 }

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { countDead, LISTED_STATES, listJobs, type JobFilter } from '../inbox/listed-jobs.ts'
+import { pausedHandlers } from '../inbox/pause.ts'
 import type { CommandContext } from './command-context.ts'
 import { describeExamples, typed } from './command-line.ts'
 import { checkHandlers, checkSpan, jsonOption, pickOptions, type PickOptions } from './delivery-options.ts'
@@ -98,6 +99,9 @@ async function list(open: OpenDeliveries, options: ListOptions, context: Command
   }
   if (rows.length > 0) write(`${formatTable([JOB_COLUMNS, ...rows])}\n`)
   write(`${summary}\n`)
+  for (const name of await pausedHandlers(open.connection)) {
+    write(`${name} is paused; to let it go on: ${typed(context, 'resume', name)}\n`)
+  }
   if (state === 'dead' && rows.length > 0) write(describeNext(context))
 }
 

@@ -29,6 +29,17 @@ export interface ReplayPlan {
 
 export type MakePlan = (open: OpenDeliveries, options: ReplayOptions) => Promise<ReplayPlan>
 
+/** Of handlers that are new here nothing can be dead: whoever names a span for them means to feed them. */
+export const planReplayOfHandlers: MakePlan = async (open, options) => {
+  const { handler: handlers = [], since, until, reason } = options
+  const isSpan = reason === undefined && (since !== undefined || until !== undefined)
+  const areNew = isSpan && handlers.length > 0 && !handlers.includes(INBOX)
+  for (const handler of areNew ? handlers : []) {
+    if (!(await open.deliveries.isNew(handler))) return await planReplayOfDead(open, options)
+  }
+  return areNew ? await planFeed(open, options) : await planReplayOfDead(open, options)
+}
+
 const NOTHING_ELSE = { waiting: 0, missing: [], problems: [] }
 const CHUNK = 500
 
@@ -45,8 +56,12 @@ export const planReplayOfDead: MakePlan = async ({ connection, deliveries }, opt
       else tasks.push({ jobId: dead.jobId, handler: dead.handler })
     }
   }
-  const note = `left alone: ${held} held back; --reason ${[...HELD_BACK].join(' or ')} hands them on`
-  const notes = held > 0 ? [note] : []
+  const notes: string[] = []
+  if (held > 0)
+    notes.push(`left alone: ${held} held back; --reason ${[...HELD_BACK].join(' or ')} hands them on`)
+  if (tasks.length === 0 && handlers !== undefined && !handlers.includes(INBOX)) {
+    notes.push(`nothing of ${handlers.join(', ')} is dead; --feed gives what it never had`)
+  }
   const run = async ({ jobId, handler }: ReplayTask) => (await deliveries.replayDead(jobId, handler)).result
   return { tasks, run, notes, ...NOTHING_ELSE }
 }

@@ -6,7 +6,7 @@ import { reportWrongUse, useDeliveries } from './open-deliveries.ts'
 import { text } from './option-values.ts'
 import { checkReplayOptions, replayOptions, type ReplayOptions } from './replay-options.ts'
 import { planReplayOf } from './replay-by-id.ts'
-import { planFeed, planReplayOfDead } from './replay-plan.ts'
+import { planFeed, planReplayOfHandlers } from './replay-plan.ts'
 import { runReplay } from './replay-run.ts'
 
 const help = (context: CommandContext) => `
@@ -23,7 +23,8 @@ ${describeExamples(context, [
 ])}
 Many at once: what is held back for a person to decide (conflict, stale) is left alone, unless --reason, --handler
 inbox or --every asks for it. --feed reaches back as far as deliveries are stored (KEEP_COMPLETED), counts from when
-they were received, and gives the handler every event, unless --event names the one it wants.
+they were received, and gives the handler every event, unless --event names the one it wants. A handler that never
+had anything is fed without it: replay --handler new --since 1d.
 
 Exit code 0: done (also when nothing was dead), 1: an ID was not found, or Redis cannot be used, 2: wrong options.
 `
@@ -44,7 +45,7 @@ export function addReplayCommand(program: Command, context: CommandContext): voi
       checkReplayOptions(ids.map(text), options)
       await useDeliveries(context.environment, async (open) => {
         await checkHandlers(open, options.handler ?? [], { inboxToo: ids.length === 0 && !options.feed })
-        const makePlan = ids.length > 0 ? planReplayOf(ids) : options.feed ? planFeed : planReplayOfDead
+        const makePlan = ids.length > 0 ? planReplayOf(ids) : options.feed ? planFeed : planReplayOfHandlers
         await runReplay(await makePlan(open, options), options, context)
       })
     }),

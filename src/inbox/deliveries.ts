@@ -103,6 +103,14 @@ export class Deliveries {
     return { handler, result: await runAgain(this.#connection, handler, jobId, 'failed') }
   }
 
+  /** Whether nothing is known of any delivery with this handler: it is new here. */
+  async isNew(handler: string): Promise<boolean> {
+    const { redis, prefix } = this.#connection
+    const key = queueKey(prefix, handler)
+    const known = ['wait', 'active', 'delayed', 'completed', 'failed'].map((state) => key + state)
+    return (await redis.exists(...known)) === 0
+  }
+
   /** Whether a handler never had a delivery, or gave it up. */
   async canFeed(jobId: string, handler: string): Promise<boolean> {
     const state = await this.#queue(handler).getJobState(jobId)

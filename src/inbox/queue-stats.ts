@@ -1,5 +1,11 @@
 import { reasonOf, type FailureReason } from './dead-letters.ts'
-import { handlerQueueName, INBOX_QUEUE, registeredHandlers, type QueueConnection } from './queues.ts'
+import {
+  handlerQueueName,
+  INBOX_QUEUE,
+  queueKey,
+  registeredHandlers,
+  type QueueConnection,
+} from './queues.ts'
 
 /** The states of a queue, by the name of BullMQ's key. */
 const STATES = {
@@ -13,6 +19,9 @@ export type QueueState = keyof typeof STATES
 
 export interface QueueStats {
   readonly queue: string
+  /** Whose queue it is; `null`: the inbox. */
+  readonly handler: string | null
+  readonly isPaused: boolean
   readonly jobs: Readonly<Record<QueueState, number>>
   /** Of the job that has waited longest; 0 when none waits. */
   readonly oldestSeconds: number
@@ -42,14 +51,14 @@ export class QueueStatsReader {
 
   async read(): Promise<QueueStats[]> {
     const handlers = await registeredHandlers(this.#connection)
-    const queues = [INBOX_QUEUE, ...handlers.map(handlerQueueName)]
-    return await Promise.all(queues.map((queue) => this.#readQueue(queue)))
+    return await Promise.all([null, ...handlers].map((handler) => this.#readQueue(handler)))
   }
 
-  async #readQueue(queue: string): Promise<QueueStats> {
+  async #readQueue(handler: string | null): Promise<QueueStats> {
     const { redis, prefix } = this.#connection
-    const key = (name: string) => `${prefix}:${queue}:${name}`
-    const [waiting, active, delayed, completed, failed, oldestId, newestDead] = await Promise.all([
+    const queue = handler === null ? INBOX_QUEUE : handlerQueueName(handler)
+    const key = (name: string) => queueKey(prefix, handler) + name
+    const [waiting, active, delayed, completed, failed, oldestId, newestDead, paused] = await Promise.all([
       redis.llen(key(STATES.waiting)),
       redis.llen(key(STATES.active)),
       redis.zcard(key(STATES.delayed)),
@@ -57,11 +66,14 @@ export class QueueStatsReader {
       redis.zcard(key(STATES.failed)),
       redis.lindex(key(STATES.waiting), -1),
       redis.zrange(key(STATES.failed), '-1', '-1'),
+      redis.hexists(key('meta'), 'paused'),
     ])
     const addedAt = oldestId === null ? null : await redis.hget(key(oldestId), 'timestamp')
     const fingerprint = `${failed} ${newestDead[0]}`
     return {
       queue,
+      handler,
+      isPaused: paused === 1,
       jobs: { waiting, active, delayed, completed, failed },
       oldestSeconds: addedAt === null ? 0 : Math.max(0, (Date.now() - Number(addedAt)) / 1000),
       deadLetters: await this.#countReasons(queue, failed, fingerprint),

@@ -67,6 +67,7 @@ const registryKey = (prefix: string) => `${prefix}:handlers`
 
 /** Remembers the names of handlers, so that tools find their queues without loading anybody's code. */
 export function registerHandlers({ redis, prefix, log }: QueueConnection, names: readonly string[]): void {
+  if (names.length === 0) return
   redis
     .sadd(registryKey(prefix), ...names)
     .catch((error: unknown) => log.warn({ err: error }, 'handlers not registered'))

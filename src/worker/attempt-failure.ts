@@ -1,6 +1,6 @@
 import { safeErrorText } from '../error-text.ts'
 import { formatReason, type FailureReason } from '../inbox/dead-letters.ts'
-import { isPermanent, retryAfterMs } from '../handlers/handler-errors.ts'
+import { hasTargetFailed, isPermanent, retryAfterMs } from '../handlers/handler-errors.ts'
 
 const TEXT_CHARACTERS = 500
 const STACK_FRAMES = 5
@@ -15,13 +15,20 @@ export class AttemptFailure extends Error {
   readonly final: boolean
   /** The delay a handler asked for. */
   readonly delayMs: number | undefined
+  /** The target failed, although a delay was asked for. */
+  readonly targetFailed: boolean
   /** Set once it is decided that, and when, there will be another attempt. */
   retryInMs: number | undefined
 
   constructor(
     reason: FailureReason,
     text: string,
-    options: { final?: boolean; delayMs?: number | undefined; stack?: string } = {},
+    options: {
+      final?: boolean
+      delayMs?: number | undefined
+      targetFailed?: boolean
+      stack?: string
+    } = {},
   ) {
     const cut = text.slice(0, TEXT_CHARACTERS)
     super(formatReason(reason, cut))
@@ -29,6 +36,7 @@ export class AttemptFailure extends Error {
     this.text = cut
     this.final = options.final ?? false
     this.delayMs = options.delayMs
+    this.targetFailed = options.targetFailed ?? false
     // Only where it happened: BullMQ stores the stack, whose first lines repeat the message uncut.
     this.stack = options.stack ?? ''
   }
@@ -52,7 +60,11 @@ export function describeThrown(thrown: unknown): AttemptFailure {
         final: true,
       })
     }
-    return new AttemptFailure('failed', text, { ...options, delayMs: retryAfterMs(thrown) })
+    return new AttemptFailure('failed', text, {
+      ...options,
+      delayMs: retryAfterMs(thrown),
+      targetFailed: hasTargetFailed(thrown),
+    })
   } catch {
     // A getter or a proxy that throws in its turn.
     return new AttemptFailure('failed', 'the handler threw something that cannot be read')

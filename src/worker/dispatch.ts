@@ -1,5 +1,6 @@
 import type { Job, Queue } from 'bullmq'
-import type { LoadedHandler } from '../handlers/loader.ts'
+import type { LoadedHandler } from '../handlers/read-handler.ts'
+import { wantsEvent } from '../handlers/wants-event.ts'
 import { decodeDelivery } from '../inbox/delivery-reader.ts'
 import { decodeMetadata } from '../inbox/envelope.ts'
 import { handlerJob, INBOX_QUEUE, replayCount } from '../inbox/queues.ts'
@@ -7,6 +8,7 @@ import type { PayloadKeys } from '../inbox/payload-keys.ts'
 import type { Logger } from '../log.ts'
 import type { WebhookEvent } from '../sources/sources.ts'
 import { AttemptFailure } from './attempt-failure.ts'
+import type { HandlerHooks } from './handler-hooks.ts'
 import { LargeBodies } from './large-bodies.ts'
 import { insist } from './patient-worker.ts'
 import { readEvent } from './read-event.ts'
@@ -25,21 +27,26 @@ export function createDispatchRunner(
   shared: Pick<JobRunner, 'limits' | 'stopped' | 'suspects' | 'running'> & {
     readonly keys: PayloadKeys
     readonly staleAfterMs: number | undefined
+    readonly hooks: HandlerHooks
     readonly log: Logger
   },
 ): JobRunner {
-  const { log, staleAfterMs, keys, ...rest } = shared
+  const { log, staleAfterMs, keys, hooks, ...rest } = shared
   const largeBodies = new LargeBodies()
   return {
     ...rest,
     queue: INBOX_QUEUE,
     concurrency: CONCURRENCY,
+    rest: undefined,
     run: (job, lost) =>
       largeBodies.inTurn(bodyLength(job), () =>
         dispatch(job, handlers, keys, staleAfterMs, () => lost.aborted || rest.stopped.aborted),
       ),
     onEnd(job, { failure, decision }) {
       const line = { job: job.id, decision: decision.kind }
+      if (failure !== undefined && decision.kind === 'dead letter') {
+        hooks.tellDeadLetter({ handler: INBOX_QUEUE, reason: failure.reason, jobId: job.id ?? '' })
+      }
       if (failure !== undefined) log.warn({ ...line, reason: failure.message }, 'delivery not dispatched')
       else log.debug(line, 'delivery dispatched')
     },
@@ -71,7 +78,7 @@ async function dispatch(
     const text = `the provider created it on ${event.createdAt}; replay it to hand it on`
     throw new AttemptFailure('stale', text, { final: true })
   }
-  const wanting = handlers.filter(({ handler }) => handler.on.has(event.type))
+  const wanting = handlers.filter(({ handler }) => wantsEvent(handler, event))
   await Promise.all(
     // A Redis that refuses is no failure of the delivery, and uses up none of its attempts.
     wanting.map(({ queue }) =>

@@ -1,14 +1,19 @@
 import type { Job } from 'bullmq'
 import type { Delivery } from '../handlers/define-handler.ts'
-import type { LoadedHandler } from '../handlers/loader.ts'
+import type { LoadedHandler } from '../handlers/read-handler.ts'
+import { wantsEvent } from '../handlers/wants-event.ts'
 import { readDelivery, type StoredDelivery } from '../inbox/delivery-reader.ts'
 import { bodyLengthOf, handlerQueueName, replayCount, type QueueConnection } from '../inbox/queues.ts'
 import type { PayloadKeys } from '../inbox/payload-keys.ts'
 import { idForLog, type Logger } from '../log.ts'
 import type { WorkerMetrics } from '../metrics.ts'
 import { AttemptFailure } from './attempt-failure.ts'
+import { Breaker } from './breaker.ts'
+import type { HandlerQueue } from './dispatch.ts'
+import type { HandlerHooks } from './handler-hooks.ts'
 import { LargeBodies } from './large-bodies.ts'
 import { insist } from './patient-worker.ts'
+import { QueueRest } from './queue-rest.ts'
 import { readEvent } from './read-event.ts'
 import { AbandonedRuns, runHandler } from './run-handler.ts'
 import type { JobRunner, RunEnd } from './run-job.ts'
@@ -21,19 +26,21 @@ interface RunFacts {
 
 /** Runs one handler on the jobs of its queue. */
 export function createHandlerRunner(
-  handler: LoadedHandler,
+  { handler, queue }: HandlerQueue,
   connection: QueueConnection,
   shared: Pick<JobRunner, 'stopped' | 'suspects' | 'running'> & {
     readonly metrics: WorkerMetrics
+    readonly hooks: HandlerHooks
     readonly onExhausted: (handler: string) => void
   },
 ): JobRunner {
-  const { stopped, suspects, running, metrics, onExhausted } = shared
+  const { stopped, suspects, running, metrics, hooks, onExhausted } = shared
   const { keys, log } = connection
   const abandoned = new AbandonedRuns()
   const largeBodies = new LargeBodies()
   const factsOf = new WeakMap<Job, RunFacts>()
   metrics.breakerOpen.set({ handler: handler.name }, 0)
+  const breaker = createBreaker(handler, metrics, log)
 
   async function run(job: Job, lost: AbortSignal): Promise<void> {
     // The body lies in the inbox once, and is read from there for each run.
@@ -42,8 +49,8 @@ export function createHandlerRunner(
     if (!read.ok) throw new AttemptFailure('unreadable', read.problem)
     const { metadata } = read.delivery
     const { event, id } = readEvent(read.delivery)
-    // A replay by name may hand over what the handler does not want, and whose type it cannot read.
-    if (!handler.on.has(event.type)) return
+    // A replay by name may hand over what the handler does not want, and cannot read.
+    if (!wantsEvent(handler, event)) return
     const attempt = job.attemptsMade + 1
     const replay = replayCount(job.progress)
     const runLog = log.child({
@@ -65,6 +72,7 @@ export function createHandlerRunner(
     queue: handlerQueueName(handler.name),
     concurrency: handler.concurrency,
     limits: handler,
+    rest: breaker && new QueueRest(queue, breaker),
     stopped,
     suspects,
     running,
@@ -72,15 +80,38 @@ export function createHandlerRunner(
     onEnd(job, end) {
       const facts = factsOf.get(job)
       countRun(metrics, handler.name, end, facts)
+      if (end.failure !== undefined && end.decision.kind === 'dead letter') {
+        hooks.tellDeadLetter({ handler: handler.name, reason: end.failure.reason, jobId: job.id ?? '' })
+      }
       logRun(facts?.log ?? log.child({ handler: handler.name }), job, handler, end, keys)
       if (abandoned.count > handler.concurrency) onExhausted(handler.name)
     },
   }
 }
 
+function createBreaker(
+  { name, breaker }: LoadedHandler,
+  metrics: WorkerMetrics,
+  log: Logger,
+): Breaker | undefined {
+  if (breaker === undefined) return undefined
+  return new Breaker(breaker, {
+    onOpen(restMs, isFirst) {
+      metrics.breakerOpen.set({ handler: name }, 1)
+      const line = { handler: name, failures: breaker.failures, restMs }
+      if (isFirst) log.warn(line, 'the breaker has opened: the handler failed too often in a row and rests')
+      else log.debug(line, 'the breaker stays open: its probe failed')
+    },
+    onClose() {
+      metrics.breakerOpen.set({ handler: name }, 0)
+      log.info({ handler: name }, 'the breaker has closed')
+    },
+  })
+}
+
 function countRun(metrics: WorkerMetrics, handler: string, end: RunEnd, facts: RunFacts | undefined): void {
   metrics.handlerRuns.inc({ handler, outcome: outcomeOf(end) })
-  if (end.decision.kind === 'given back') return
+  if (end.decision.kind === 'given back' || end.decision.kind === 'resting') return
   metrics.handlerSeconds.observe({ handler }, end.durationMs / 1000)
   if (end.decision.kind === 'done' && facts !== undefined) {
     metrics.handlerLagSeconds.observe({ handler }, (Date.now() - facts.receivedAt) / 1000)
@@ -88,7 +119,7 @@ function countRun(metrics: WorkerMetrics, handler: string, end: RunEnd, facts: R
 }
 
 function outcomeOf({ decision, failure }: RunEnd): 'done' | 'failed' | 'timeout' | 'permanent' | 'postponed' {
-  if (decision.kind === 'given back') return 'postponed'
+  if (decision.kind === 'given back' || decision.kind === 'resting') return 'postponed'
   if (failure === undefined) return 'done'
   if (failure.delayMs !== undefined) return 'postponed'
   return failure.reason === 'timeout' || failure.reason === 'permanent' ? failure.reason : 'failed'
@@ -110,7 +141,8 @@ function logRun(
   }
   // What is sealed in Redis must not stand in the log: `deliveries show` tells the rest.
   const reason = keys.isSealing ? failure?.reason : failure?.message
-  if (failure === undefined) log.info(line, decision.kind === 'done' ? 'handled' : 'given back')
+  if (decision.kind === 'resting') log.debug(line, 'kept waiting')
+  else if (failure === undefined) log.info(line, decision.kind === 'done' ? 'handled' : 'given back')
   else if (decision.kind === 'dead letter') log.error({ ...line, reason }, 'dead letter')
   else log.warn({ ...line, reason }, 'not handled')
 }

@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Worker } from 'bullmq'
+import { Worker, type Processor, type WorkerOptions } from 'bullmq'
+import { NO_LIMIT, type QueueRest } from './queue-rest.ts'
 
 const ASK_AGAIN_MS = 500
+/** How soon a worker notices that another process has ended a rest before its time. */
+const LOOK_AFTER_REST_MS = 5000
 /** Replies that say: not now. The others, a lock that was lost for one, say something of the job. */
 const NOT_NOW =
   /(?:^|: -?)(?:OOM|READONLY|MISCONF|LOADING|NOPERM|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOAUTH) |^ERR (?:ACL failure in script|The user executing the script)/
@@ -25,12 +28,26 @@ export async function insist<Result>(work: () => Promise<Result>, isGivenUp: () 
 
 /**
  * BullMQ's worker asks a Redis that refuses at once again, thousands of times a second, and takes a finished job
- * whose end Redis refused for a failed one: on its last attempt, for a dead letter.
+ * whose end Redis refused for a failed one: on its last attempt, for a dead letter. This one waits with both, and
+ * with a job whose handler rests.
  */
 export class PatientWorker extends Worker {
+  readonly #rest: QueueRest | undefined
+
+  constructor(
+    queue: string,
+    processor: Processor,
+    { rest, ...options }: WorkerOptions & { readonly rest: QueueRest | undefined },
+  ) {
+    const limit = { limiter: NO_LIMIT, maximumRateLimitDelay: LOOK_AFTER_REST_MS }
+    super(queue, processor, { ...options, ...(rest && limit) })
+    this.#rest = rest
+  }
+
   protected override async moveToActive(...args: Parameters<Worker['moveToActive']>) {
+    const takeJob = () => super.moveToActive(...args)
     try {
-      return await super.moveToActive(...args)
+      return await (this.#rest?.take(takeJob) ?? takeJob())
     } catch (error) {
       await sleep(ASK_AGAIN_MS)
       throw error

@@ -1,7 +1,9 @@
 import { Worker as Thread } from 'node:worker_threads'
 import type { Config } from '../config.ts'
 import { StartError } from '../errors.ts'
+import { createBuiltinHandlers } from '../handlers/builtin-handlers.ts'
 import { loadHandlers } from '../handlers/loader.ts'
+import type { LoadedHandler } from '../handlers/read-handler.ts'
 import { watchPayloadKeys } from '../watch-secrets.ts'
 import type { Logger } from '../log.ts'
 import { createWorkerMetrics } from '../metrics.ts'
@@ -28,7 +30,7 @@ export async function runWorkerProcess(
   const watch = new Thread(new URL('./parent-watch.ts', import.meta.url), { workerData: { parentPid } })
   watch.unref()
 
-  const handlers = await loadHandlers(config.handlersDir, config.handlerDefaults).catch((error: unknown) => {
+  const handlers = await loadAll(config, log).catch((error: unknown) => {
     if (!(error instanceof StartError)) throw error
     send({ kind: 'cannot-start', message: error.message })
     return undefined
@@ -67,4 +69,9 @@ export async function runWorkerProcess(
   setInterval(() => send({ kind: 'heartbeat' }), HEARTBEAT_MS)
   send({ kind: 'ready', handlers: handlers.map(({ name }) => name) })
   return { stop }
+}
+
+async function loadAll(config: Config, log: Logger): Promise<LoadedHandler[]> {
+  const builtin = await createBuiltinHandlers(config, log)
+  return await loadHandlers(config.handlersDir, config.handlerDefaults, builtin)
 }

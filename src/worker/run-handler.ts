@@ -1,5 +1,5 @@
 import type { Delivery } from '../handlers/define-handler.ts'
-import type { LoadedHandler } from '../handlers/loader.ts'
+import type { LoadedHandler } from '../handlers/read-handler.ts'
 import type { Logger } from '../log.ts'
 import type { WebhookEvent } from '../sources/sources.ts'
 import { AttemptFailure } from './attempt-failure.ts'

@@ -1,10 +1,12 @@
-import { DelayedError, type Job, type Worker } from 'bullmq'
+import { DelayedError, RateLimitError, type Job, type Worker } from 'bullmq'
 import { formatReason } from '../inbox/dead-letters.ts'
 import type { PayloadKeys } from '../inbox/payload-keys.ts'
 import type { QueueConnection } from '../inbox/queues.ts'
 import { AttemptFailure, describeThrown } from './attempt-failure.ts'
+import type { RunVerdict } from './breaker.ts'
 import { insist, isRefusal, PatientWorker } from './patient-worker.ts'
 import { NO_RETRY, nextDelayMs, type RetryLimits } from './retry-policy.ts'
+import type { QueueRest } from './queue-rest.ts'
 import { MAX_CRASHES, stepBackMs, type SuspectGate } from './suspects.ts'
 
 /** A killed worker's jobs run again 10 to 15 s later. */
@@ -21,6 +23,8 @@ export interface JobRunner {
   readonly suspects: SuspectGate
   /** The jobs that run in this worker, of all queues. */
   readonly running: { count: number }
+  /** Of a handler with a breaker. */
+  readonly rest: QueueRest | undefined
   /**
    * Does one attempt; what it returns is kept as the job's return value. `lost` aborts when the job was given to
    * another worker meanwhile.
@@ -36,9 +40,12 @@ export interface RunEnd {
   readonly durationMs: number
 }
 
-/** What follows a run. `given back`: it did not count as an attempt. `lost`: another worker has the job now. */
+/**
+ * What follows a run. `given back`: it did not count as an attempt. `resting`: nor was it begun, because its breaker is
+ * open. `lost`: another worker has the job now.
+ */
 export type Decision =
-  | { readonly kind: 'done' | 'dead letter' | 'given back' | 'lost' }
+  | { readonly kind: 'done' | 'dead letter' | 'given back' | 'resting' | 'lost' }
   | { readonly kind: 'retry'; readonly delayMs: number }
 
 /** Starts to take jobs from one queue. The caller closes the worker, and the connection after it. */
@@ -51,6 +58,7 @@ export function startJobWorker(runner: JobRunner, connection: QueueConnection): 
     {
       connection: redis,
       prefix,
+      rest: runner.rest,
       // As for queues: an INFO that fails once would leave the worker without work until the process ends.
       skipVersionCheck: true,
       concurrency: runner.concurrency,
@@ -112,21 +120,39 @@ async function processJob(
   if (release === undefined || runner.stopped.aborted) return await giveBack(stepBackMs())
   runner.running.count += 1
   try {
-    const result = await runner.run(job, lost ?? new AbortController().signal)
-    end({ kind: 'done' })
-    return result
-  } catch (thrown) {
-    if (runner.stopped.aborted) return await giveBack(0)
-    const failure = thrown instanceof AttemptFailure ? thrown : describeThrown(thrown)
-    end(
-      lost?.aborted === true ? { kind: 'lost' } : decide(failure, job.attemptsMade + 1, runner.limits),
-      failure,
-    )
-    throw sealed(failure, keys)
+    const leave = runner.rest === undefined ? async () => {} : await runner.rest.enter()
+    if (leave === undefined) {
+      end({ kind: 'resting' })
+      throw new RateLimitError()
+    }
+    return await attempt(leave)
   } finally {
     runner.running.count -= 1
     release()
   }
+
+  async function attempt(leave: (verdict: RunVerdict) => Promise<void>): Promise<unknown> {
+    let result: unknown
+    try {
+      result = await runner.run(job, lost ?? new AbortController().signal)
+    } catch (thrown) {
+      const isLost = lost?.aborted === true
+      const failure = thrown instanceof AttemptFailure ? thrown : describeThrown(thrown)
+      await leave(isLost || runner.stopped.aborted ? 'nothing' : verdictOf(failure))
+      if (runner.stopped.aborted) return await giveBack(0)
+      end(isLost ? { kind: 'lost' } : decide(failure, job.attemptsMade + 1, runner.limits), failure)
+      throw sealed(failure, keys)
+    }
+    await leave('success')
+    end({ kind: 'done' })
+    return result
+  }
+}
+
+function verdictOf({ reason, delayMs, targetFailed }: AttemptFailure): RunVerdict {
+  return (reason === 'failed' || reason === 'timeout') && (delayMs === undefined || targetFailed)
+    ? 'failure'
+    : 'nothing'
 }
 
 /** Its text may quote what the handler worked on; from here on it lies in Redis. */

@@ -1,19 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config.ts'
-import type { LoadedHandler } from '../handlers/loader.ts'
+import type { LoadedHandler } from '../handlers/read-handler.ts'
 import { handlerQueueName, openQueue, registerHandlers, type QueueConnection } from '../inbox/queues.ts'
 import type { PayloadKeys } from '../inbox/payload-keys.ts'
 import { connectForWorking } from '../inbox/redis-connection.ts'
 import { startSweep } from '../inbox/sweep.ts'
 import type { Logger } from '../log.ts'
+import { withinTime } from '../time-limit.ts'
 import type { WorkerMetrics } from '../metrics.ts'
 import { createDispatchRunner } from './dispatch.ts'
+import { HandlerHooks } from './handler-hooks.ts'
 import { createHandlerRunner } from './handler-runner.ts'
-import { startJobWorker } from './run-job.ts'
+import { startJobWorker, type JobRunner } from './run-job.ts'
 import { SuspectGate } from './suspects.ts'
 
 /** After the grace of the stop: time for aborted handlers to end and for their jobs to be given back. */
 const GIVE_BACK_WITHIN_MS = 2000
+/** For handlers to close what they have opened: what is left of the grace, but so much in any case, and no more. */
+const STOP_HOOKS_MIN_MS = 800
+const STOP_HOOKS_MAX_MS = 5000
 const POLL_MS = 20
 const REGISTER_EVERY_MS = 5000
 
@@ -55,6 +60,7 @@ export function startWorker({
     running: { count: 0 },
     metrics,
     onExhausted,
+    hooks: new HandlerHooks(handlers, log),
     keys,
     log,
   }
@@ -72,10 +78,11 @@ export function startWorker({
       limits: config.handlerDefaults,
       staleAfterMs: config.staleAfterMs,
     }),
-    ...handlers.map((handler) => createHandlerRunner(handler, connection, shared)),
+    ...handlerQueues.map((handlerQueue) => createHandlerRunner(handlerQueue, connection, shared)),
   ]
   const workers = runners.map((runner) => startJobWorker(runner, connection))
   const sweep = startSweep(connection, config)
+  shared.hooks.start()
 
   return {
     async stop(graceMs) {
@@ -93,7 +100,17 @@ export function startWorker({
         stopped.abort(new Error('the service stops'))
         await Promise.race([closed, sleep(GIVE_BACK_WITHIN_MS)])
       }
+      const leftMs = Math.max(deadline - Date.now(), STOP_HOOKS_MIN_MS)
+      await Promise.all([
+        shared.hooks.stop(Math.min(leftMs, STOP_HOOKS_MAX_MS)),
+        // Whoever takes over, with mended handlers perhaps, need not wait for the rest of this one.
+        redis.status === 'ready' && withinTime(liftRests(runners), STOP_HOOKS_MIN_MS),
+      ])
       redis.disconnect()
     },
   }
+}
+
+async function liftRests(runners: readonly JobRunner[]): Promise<void> {
+  await Promise.allSettled(runners.map(async ({ rest }) => await rest?.lift()))
 }

@@ -18,6 +18,7 @@ const METRICS: Record<string, string[]> = {
   breaker_open: ['handler'],
   queue_jobs: ['queue', 'state'],
   queue_oldest_seconds: ['queue'],
+  handler_paused: ['handler'],
   dead_letters: ['queue', 'reason'],
   last_webhook_timestamp_seconds: ['source'],
   worker_restarts_total: ['reason'],
@@ -85,6 +86,20 @@ it('adds no series for paths, methods and ids that senders choose', async () => 
   const before = await afterSome(service, 10)
   const after = await afterSome(service, 300)
   expect(after).toEqual(before)
+})
+
+it('shows every scrape all series, also when several come at once', async () => {
+  const service = await startService()
+  await post(service.webhookUrl, signedDelivery())
+  await waitFor('the series of the first run', async () =>
+    (await scrape(service)).includes('lag_seconds_count{'),
+  )
+  const names = (text: string) => text.split('\n').map((line) => line.replace(/ \S+$/, ''))
+  const expected = names(await scrape(service))
+  for (let round = 0; round < 20; round += 1) {
+    const scrapes = await Promise.all(Array.from({ length: 8 }, () => scrape(service)))
+    for (const text of scrapes) expect(names(text)).toEqual(expected)
+  }
 })
 
 it('answers a scrape in time while Redis is frozen', async () => {

@@ -295,6 +295,19 @@ describe('a new handler', () => {
     expect(fresh()).toHaveLength(8)
   })
 
+  it('that never had anything is fed by its name and a span alone, and later by --feed', async () => {
+    const { env, runs, send, setHandler } = await startWith('')
+    for (const id of ['old-1', 'old-2']) await send(id)
+    await waitForRuns(runs, 2)
+    await setHandler('', 'fresh')
+    expect(await replay(env, '--handler', 'fresh', '--since', '1h')).toMatchObject({ replayed: 2 })
+    await waitForRuns(runs, 4)
+    expect(await replay(env, '--handler', 'fresh', '--since', '1h')).toMatchObject({
+      replayed: 0,
+      notes: ['nothing of fresh is dead; --feed gives what it never had'],
+    })
+  })
+
   it('is given a single delivery by its id', async () => {
     const { env, runs, send, setHandler } = await startWith('')
     await send('old')

@@ -49,8 +49,9 @@ describe('the import lines', () => {
     expect(importsOf('index.ts')).toContain('sources/callcov/events.ts')
     expect(importsOf('log-output.ts')).toContain('pino-pretty')
     expect(importsOf('handlers/loader.ts')).toEqual(
-      expect.arrayContaining(['node:fs', 'handlers/builtin/log.ts']),
+      expect.arrayContaining(['node:fs', 'handlers/read-handler.ts']),
     )
+    expect(importsOf('handlers/builtin-handlers.ts')).toContain('handlers/builtin/log.ts')
   })
 
   it('name files that exist', () => {

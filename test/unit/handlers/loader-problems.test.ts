@@ -64,10 +64,50 @@ describe('two handlers of one name', () => {
     expect(message).toContain(join(dir, 'a.mjs'))
     expect(message).toContain(join(dir, 'b.ts'))
   })
+})
 
-  it('stop the start also when one is the log handler of the service', async () => {
-    const problems = await problemsByFile(handlersDir({ 'mine.mjs': handlerText('log') }))
-    expect(problems).toEqual({ 'mine.mjs': expect.stringContaining('the service itself') })
+describe('a name of the service itself', () => {
+  it.each(['log', 'postgres', 'forward', 'forward-crm', 'notify', 'archive', 'inbox'])(
+    'is refused for a handler of the folder, on or off: %s',
+    async (name) => {
+      const problems = await problemsByFile(handlersDir({ 'mine.mjs': handlerText(name) }))
+      expect(problems).toEqual({ 'mine.mjs': expect.stringContaining('the service itself') })
+    },
+  )
+})
+
+describe('an option that there is not', () => {
+  it.each([
+    ['timeOut', 'timeout'],
+    ['concurency', 'concurrency'],
+    ['retries', undefined],
+    ['liveMode', 'livemode'],
+    ['braker', 'breaker'],
+    ['on_dead_letter', 'onDeadLetter'],
+  ])('%s is reported as a probable typing error, with the nearest that there is', async (option, nearest) => {
+    const problems = await problemsByFile(handlersDir({ 'crm.mjs': handlerText('crm', `${option}: '5s'`) }))
+    expect(problems['crm.mjs']).toMatch(new RegExp(`^${option} is no option .*typing error`))
+    expect(problems['crm.mjs']).toContain(
+      nearest === undefined ? 'known are name, on' : `did you mean ${nearest}?`,
+    )
+  })
+})
+
+describe('options of their own kind', () => {
+  it.each([
+    ['breaker: true', /^breaker must be like \{ failures: 5/],
+    [`breaker: { failures: 0, openFor: '30s' }`, /^breaker\.failures /],
+    [`breaker: { failures: 5, openFor: '30' }`, /^breaker\.openFor must be a time/],
+    [`breaker: { failures: 5 }`, /^breaker\.openFor /],
+    [`breaker: { failures: 5, openFor: '30s', after: 3 }`, /^breaker /],
+    [`livemode: 'yes'`, /^livemode must be true or false/],
+    ['start: 5', /^start must be a function/],
+    ['stop: {}', /^stop must be a function/],
+    ['onDeadLetter: null', /^onDeadLetter must be a function/],
+    ['forget: true', /^forget must be a function/],
+  ])('are refused as %s', async (option, problem) => {
+    const problems = await problemsByFile(handlersDir({ 'crm.mjs': handlerText('crm', option) }))
+    expect(problems['crm.mjs']).toMatch(problem)
   })
 })
 

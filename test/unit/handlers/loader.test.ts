@@ -81,6 +81,15 @@ describe('a handler', () => {
     expect((await loadFrom(dir)).handlers).toMatchObject([{ backoffMs: 7_200_000, backoffMaxMs: 7_200_000 }])
   })
 
+  it('may have a breaker, and want events of one mode only', async () => {
+    const own = `breaker: { failures: 5, openFor: '30s' }, livemode: true`
+    const dir = handlersDir({ 'a.mjs': handlerText('a'), 'b.mjs': handlerText('b', own) })
+    const [a, b] = (await loadFrom(dir)).handlers
+    expect(b).toMatchObject({ breaker: { failures: 5, openForMs: 30_000 }, livemode: true })
+    expect(a).not.toHaveProperty('breaker')
+    expect(a).not.toHaveProperty('livemode')
+  })
+
   it('may be an instance of a class, which keeps its this', async () => {
     const text = `class Crm { name = 'crm'; on = ['analysis.failed']; secret = 'kept'; handle() { return this.secret } }
       export default new Crm()`

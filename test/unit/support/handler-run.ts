@@ -1,5 +1,5 @@
 import { pino } from 'pino'
-import type { LoadedHandler } from '../../../src/handlers/loader.ts'
+import type { LoadedHandler } from '../../../src/handlers/read-handler.ts'
 import type { HandlerRun } from '../../../src/worker/run-handler.ts'
 import { completedAnalysis } from '../../support/deliveries.ts'
 import { completedEvent } from './normalised.ts'
@@ -12,12 +12,18 @@ export function runOf(handle: LoadedHandler['handle'], change: Partial<HandlerRu
     handler: {
       name: 'crm',
       on: new Set(['analysis.completed']),
-      handle,
+      livemode: undefined,
       timeoutMs: 60_000,
       concurrency: 20,
       attempts: 40,
       backoffMs: 5000,
       backoffMaxMs: 3_600_000,
+      breaker: undefined,
+      handle,
+      start: undefined,
+      stop: undefined,
+      onDeadLetter: undefined,
+      forget: undefined,
     },
     event: completedEvent(JSON.parse(BODY.toString())),
     delivery: {

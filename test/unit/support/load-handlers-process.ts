@@ -1,5 +1,6 @@
 // Run as a process of its own, because Node itself is to load the handlers: the test runner would transform them.
 import { StartError } from '../../../src/errors.ts'
+import { log } from '../../../src/handlers/builtin/log.ts'
 import { loadHandlers } from '../../../src/handlers/loader.ts'
 import { describeThrown } from '../../../src/worker/attempt-failure.ts'
 import type { HandlerContext } from '../../../src/handlers/define-handler.ts'
@@ -18,7 +19,7 @@ process.stdout.write(JSON.stringify(await load(process.argv[2] ?? '')))
 
 async function load(dir: string): Promise<LoadOutcome> {
   try {
-    const [builtIn, ...own] = await loadHandlers(dir, DEFAULTS)
+    const [builtIn, ...own] = await loadHandlers(dir, DEFAULTS, [log])
     const handlers = await Promise.all(
       own.map(async ({ handle, on, ...options }) => ({ ...options, on: [...on], ended: await end(handle) })),
     )

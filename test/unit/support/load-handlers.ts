@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type { LoadedHandler } from '../../../src/handlers/loader.ts'
+import type { LoadedHandler } from '../../../src/handlers/read-handler.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
 export type LoadOutcome =

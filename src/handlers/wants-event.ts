@@ -1,0 +1,12 @@
+import type { WebhookEvent } from '../sources/sources.ts'
+import type { LoadedHandler } from './read-handler.ts'
+
+/** Whether a handler is to be given an event: its type is one of `on`, and its mode that of `livemode`. */
+export function wantsEvent(
+  { on, livemode }: Pick<LoadedHandler, 'on' | 'livemode'>,
+  event: WebhookEvent,
+): boolean {
+  if (!on.has(event.type)) return false
+  // An event that does not say counts as live: what is meant for production must not get lost.
+  return livemode === undefined || livemode === (event.livemode ?? true)
+}
