@@ -2,7 +2,6 @@ import type { FastifyInstance } from 'fastify'
 import { BodyTooLargeError, ContentEncodingError, UnauthorizedError } from '../errors.ts'
 import { sha256Hex } from '../inbox/delivery-id.ts'
 import type { Inbox } from '../inbox/inbox.ts'
-import { idForLog } from '../log.ts'
 import { parseJson, type Source } from '../sources/source.ts'
 import type { WebhookEvent } from '../sources/sources.ts'
 import { noteFailure, observeRequest, type Observers } from './observe.ts'
@@ -23,6 +22,7 @@ export interface WebhookRoutesOptions extends Observers {
  */
 export async function webhookRoutes(app: FastifyInstance, options: WebhookRoutesOptions): Promise<void> {
   const { source, secrets, inbox, bodyLimitBytes, answerWithinMs, metrics, budget } = options
+  app.decorateRequest('accepting', undefined)
   app.decorateRequest('facts', undefined)
   app.decorateRequest('failure', undefined)
   app.removeAllContentTypeParsers()
@@ -49,7 +49,7 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRoutes
   app.addHook('onError', async (request, _reply, error) => noteFailure(request, error))
 
   for (const path of source.paths) {
-    app.post(path, async (request, reply) => {
+    app.post(path, async (request) => {
       const readAt = performance.now()
       const rawBody = (request.body as Buffer | undefined) ?? Buffer.alloc(0)
       const authentication = source.authenticate(request.headers, rawBody, secrets.current)
@@ -62,12 +62,9 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRoutes
       const json = parseJson(rawBody)
       const identity = json && source.identify(json.value, bodySha256)
       const webhook = { requestId: request.id, source: source.name, identity, rawBody, bodySha256 }
-      const outcome = await inbox.accept(webhook, answerWithinMs - (performance.now() - readAt))
+      request.accepting = inbox.accept(webhook, answerWithinMs - (performance.now() - readAt))
+      const outcome = await request.accepting
       request.facts = { outcome, id: identity?.id ?? null, event: identity?.type ?? null }
-      if (reply.raw.destroyed) {
-        const line = { source: source.name, outcome, id: idForLog(identity?.id ?? null) }
-        request.log.info(line, 'webhook stored after its sender hung up')
-      }
       return { received: true }
     })
   }

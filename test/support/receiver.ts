@@ -23,7 +23,7 @@ export interface TestReceiver {
 
 /** The public listener in this process, on a real Redis and a real port; it closes with the test. */
 export async function startReceiver(
-  redis: RedisServer,
+  redis: Pick<RedisServer, 'url'>,
   options: {
     bodyLimitBytes?: number
     answerWithinMs?: number
