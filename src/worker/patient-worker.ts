@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Worker } from 'bullmq'
+import { Worker, type Job } from 'bullmq'
 
 const ASK_AGAIN_MS = 500
 /** Replies that say: not now. The others, a lock that was lost for one, say something of the job. */
@@ -23,14 +23,28 @@ export async function insist<Result>(work: () => Promise<Result>, isGivenUp: () 
   }
 }
 
+/** Redis beside the service answers within a millisecond. */
+const SLOW_FETCH_MS = 50
+
 /**
  * BullMQ's worker asks a Redis that refuses at once again, thousands of times a second, and takes a finished job
- * whose end Redis refused for a failed one: on its last attempt, for a dead letter.
+ * whose end Redis refused for a failed one: on its last attempt, for a dead letter. It fetches as many jobs as may
+ * run at once, one after the other, before it starts the first: far from Redis, their locks have ended by then.
  */
 export class PatientWorker extends Worker {
-  protected override async moveToActive(...args: Parameters<Worker['moveToActive']>) {
+  #startsFetched = false
+
+  protected override async moveToActive(...args: Parameters<Worker['moveToActive']>): Promise<Job> {
+    if (this.#startsFetched) {
+      this.#startsFetched = false
+      // An empty queue, which its types leave out: BullMQ then starts what it has.
+      return undefined as unknown as Job
+    }
+    const startedAt = performance.now()
     try {
-      return await super.moveToActive(...args)
+      const next = (await super.moveToActive(...args)) as Job | undefined
+      this.#startsFetched = next !== undefined && performance.now() - startedAt > SLOW_FETCH_MS
+      return next as Job
     } catch (error) {
       await sleep(ASK_AGAIN_MS)
       throw error
