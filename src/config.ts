@@ -3,14 +3,9 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { StartError } from './errors.ts'
 import { payloadKeysProblem } from './inbox/payload-keys.ts'
-import {
-  readSecretFile,
-  secretsProblem,
-  splitSecretValue,
-  type ProblemOf,
-  type SecretSetting,
-} from './secrets.ts'
+import { readSecretFile, splitSecretValue, type ProblemOf, type SecretSetting } from './secrets.ts'
 import { byteSize, duration, port, redisUrl, time, trustProxy, wholeNumber } from './setting-types.ts'
+import { sources } from './sources/sources.ts'
 
 const HOUR_MS = 3_600_000
 /** CallCov's last retry comes 7 h 21 min after the first try; a memory shorter than that runs it twice. */
@@ -60,7 +55,7 @@ const settings = z.object({
 })
 
 /** Settings that hold a secret: each may be given as a value or as the path of a file in `<name>_FILE`. */
-const SECRET_SETTINGS = ['CALLCOV_WEBHOOK_SECRET', 'REDIS_URL', 'PAYLOAD_KEY'] as const
+const SECRET_SETTINGS = [...sources.map(({ secret }) => secret.setting), 'REDIS_URL', 'PAYLOAD_KEY']
 
 /** The names of all settings, for the check of unknown ones and for the documents. */
 export const SETTING_NAMES: ReadonlySet<string> = new Set([
@@ -68,10 +63,12 @@ export const SETTING_NAMES: ReadonlySet<string> = new Set([
   ...SECRET_SETTINGS.flatMap((name) => [name, `${name}_FILE`]),
 ])
 /** Of REDIS_ only what looks like ours: many a platform sets names of its own with it. */
-const OWN_PREFIXES =
-  /^(CALLCOV|HAMSA|HANDLERS?|BODY|DEDUPE|STALE|ANSWER|KEEP|ADMIN|PAYLOAD|SHUTDOWN)_|^REDIS_(URL|PREF)/
-/** The provider's guides use this name for the API key, and Kubernetes adds the others by itself. */
-const FOREIGN_NAMES = /^CALLCOV_API_KEY$|_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT(_\d+_\w+)?$/
+const OWN_PREFIXES = /^(HANDLERS?|BODY|DEDUPE|STALE|ANSWER|KEEP|ADMIN|PAYLOAD|SHUTDOWN)_|^REDIS_(URL|PREF)/
+const SOURCE_PREFIXES = new Set(sources.map(({ secret }) => prefixOf(secret.setting)))
+/** The providers' guides use these names for their API keys. */
+const API_KEYS = new Set([...SOURCE_PREFIXES].map((prefix) => `${prefix}API_KEY`))
+/** Kubernetes adds these by itself. */
+const FOREIGN_NAMES = /_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT(_\d+_\w+)?$/
 
 export type Config = ReturnType<typeof toConfig>
 
@@ -90,12 +87,13 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
       problems.push(`${name} and ${name}_FILE are both set; keep one`)
     }
   }
-  const secret = secretSetting('CALLCOV_WEBHOOK_SECRET', environment, secretsProblem, problems)
+  const webhookSecrets = webhookSecretSettings(environment, problems)
   const payloadKeys = secretSetting('PAYLOAD_KEY', environment, payloadKeysProblem, problems)
   const production = given.NODE_ENV === 'production'
-  if (production && given.ROLE !== 'worker' && secret === undefined) {
+  if (production && given.ROLE !== 'worker' && webhookSecrets.size === 0) {
+    const choices = sources.map(({ secret }) => `${secret.setting} (from ${secret.origin})`)
     problems.push(
-      'CALLCOV_WEBHOOK_SECRET is required in production; copy it from the CallCov dashboard (or name a file in CALLCOV_WEBHOOK_SECRET_FILE)',
+      `${choices.join(' or ')} is required in production, or a file with it, named in the same setting with _FILE`,
     )
   }
   if (production && given.REDIS_URL === undefined && given.REDIS_URL_FILE === undefined) {
@@ -106,14 +104,15 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
     problems.push(`REDIS_URL is required with ROLE=${given.ROLE}: the embedded Redis serves ROLE=all only`)
   }
   for (const name of Object.keys(environment)) {
-    if (OWN_PREFIXES.test(name) && !SETTING_NAMES.has(name) && !FOREIGN_NAMES.test(name)) {
+    const isOurs = OWN_PREFIXES.test(name) || SOURCE_PREFIXES.has(prefixOf(name))
+    if (isOurs && !SETTING_NAMES.has(name) && !API_KEYS.has(name) && !FOREIGN_NAMES.test(name)) {
       problems.push(
         `${name} is not a setting of this service, probably a typing error; .env.example lists all`,
       )
     }
   }
   if (!parsed.success || problems.length > 0) throw settingsError(problems)
-  return toConfig(parsed.data, { callcov: secret, payloadKeys }, production)
+  return toConfig(parsed.data, { webhookSecrets, payloadKeys }, production)
 }
 
 /**
@@ -154,6 +153,22 @@ function isGiven(value: string | undefined): boolean {
   return value !== undefined && value.trim() !== ''
 }
 
+/** What is before the first `_`, with it. */
+function prefixOf(name: string): string {
+  return name.slice(0, name.indexOf('_') + 1)
+}
+
+function webhookSecretSettings(
+  environment: NodeJS.ProcessEnv,
+  problems: string[],
+): ReadonlyMap<string, SecretSetting> {
+  const given = sources.map(({ name, secret }) => {
+    const setting = secretSetting(secret.setting, environment, secret.problemOf, problems)
+    return setting === undefined ? [] : ([[name, setting]] as const)
+  })
+  return new Map(given.flat())
+}
+
 function secretSetting(
   name: string,
   environment: NodeJS.ProcessEnv,
@@ -176,7 +191,10 @@ function secretSetting(
 
 function toConfig(
   env: z.output<typeof settings>,
-  secrets: { callcov: SecretSetting | undefined; payloadKeys: SecretSetting | undefined },
+  secrets: {
+    webhookSecrets: ReadonlyMap<string, SecretSetting>
+    payloadKeys: SecretSetting | undefined
+  },
   production: boolean,
 ) {
   return {
@@ -188,7 +206,8 @@ function toConfig(
     adminPort: env.ADMIN_PORT,
     publicUrl: env.PUBLIC_URL?.replace(/\/+$/, ''),
     trustProxy: env.TRUST_PROXY,
-    callcovSecrets: secrets.callcov,
+    /** By name of the source; a source without is not served, or makes itself one in development. */
+    webhookSecrets: secrets.webhookSecrets,
     payloadKeys: secrets.payloadKeys,
     ...redisSettings(env),
     handlersDir: resolve(env.HANDLERS_DIR),

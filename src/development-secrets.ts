@@ -3,16 +3,14 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { errorCode } from './errors.ts'
 
-const CALLCOV_SECRET_FILE = 'callcov-webhook-secret'
-
-/** The file that holds the secret of a development service. */
-export function developmentSecretPath(dataDir: string): string {
-  return join(dataDir, CALLCOV_SECRET_FILE)
+/** The file that holds the secret of a source in a development service. */
+export function developmentSecretPath(dataDir: string, source: string): string {
+  return join(dataDir, `${source}-webhook-secret`)
 }
 
 /** Makes the secret of a development service once, readable by its owner only, and returns the file's path. */
-export function ensureDevelopmentSecret(dataDir: string): string {
-  const path = developmentSecretPath(dataDir)
+export function ensureDevelopmentSecret(dataDir: string, source: string): string {
+  const path = developmentSecretPath(dataDir, source)
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   try {
     writeFileSync(path, `whsec_${randomBytes(24).toString('base64url')}\n`, { flag: 'wx', mode: 0o600 })
@@ -23,9 +21,9 @@ export function ensureDevelopmentSecret(dataDir: string): string {
 }
 
 /** The secret that a development service in this directory uses; `undefined` when none was started there yet. */
-export function readDevelopmentSecret(dataDir: string): string | undefined {
+export function readDevelopmentSecret(dataDir: string, source: string): string | undefined {
   try {
-    return readFileSync(developmentSecretPath(dataDir), 'utf8').trim()
+    return readFileSync(developmentSecretPath(dataDir, source), 'utf8').trim()
   } catch {
     return undefined
   }

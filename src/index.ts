@@ -8,4 +8,13 @@ export type {
   AnalysisFailed,
   TranscriptSegment,
 } from './sources/callcov/events.ts'
+export type {
+  CallAnswered,
+  CallEnded,
+  CallEvent,
+  CallStarted,
+  ToolExecuted,
+  TranscriptionUpdate,
+  TranscriptTurn,
+} from './sources/hamsa/events.ts'
 export type { EventOf, EventType, WebhookEvent } from './sources/sources.ts'

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { deliveriesWith, forget, type Forgotten } from '../inbox/forget.ts'
+import { deliveriesOf } from '../inbox/deliveries-of.ts'
+import { forget, type Forgotten } from '../inbox/forget.ts'
 import { FOUND_SOMETHING_WRONG, USED_WRONGLY, type CommandContext } from './command-context.ts'
 import { describeExamples, typed } from './command-line.ts'
 import { jsonOption } from './delivery-options.ts'
@@ -13,44 +14,44 @@ interface ForgetOptions {
 }
 
 const help = (context: CommandContext) => `
-Erases every delivery of the analysis, whatever has become of it: body, failures, all that queues hold about it.
+Erases every delivery of the analysis or call, whatever has become of it: body, failures, all that queues hold about it.
 Dedupe keys stay, which are digests: the same outcome sent again is answered as a duplicate, and not stored again
 unless its body differs.
-Not touched: what your handlers made of it, your logs and backups, and bodies that name no analysis (to find them:
+Not touched: what your handlers made of it, your logs and backups, and bodies that name neither (to find them:
 ${typed(context, 'deliveries', '--reason unrecognised')}).
 
 ${describeExamples(context, [
-  ['forget', 'ANALYSIS-ID', 'shows how much there is'],
-  ['forget', 'ANALYSIS-ID --yes', 'erases it'],
+  ['forget', 'ID', 'shows how much there is'],
+  ['forget', 'ID --yes', 'erases it'],
 ])}
 Exit code 0: erased, 1: nothing is stored under this id, a handler is working on it, or its bytes are still on disk,
 2: wrong options, or --yes is missing.
 `
 
-/** Adds `forget`, which erases an analysis from Redis and from its file. */
+/** Adds `forget`, which erases an analysis or a call from Redis and from its file. */
 export function addForgetCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('forget')
-    .description('erase everything about an analysis')
-    .argument('<analysis-id>', 'exactly as CallCov sent it', text)
+    .description('erase everything about an analysis or a call')
+    .argument('<id>', 'analysis or call id, exactly as the provider sent it', text)
     .option('--yes', 'really erase it')
     .addOption(jsonOption('the outcome as one line of JSON'))
     .addHelpText('after', help(context))
   command.action((id: string, options: ForgetOptions) =>
     reportWrongUse(command, () =>
-      useDeliveries(context.environment, (open) => forgetAnalysis(open, id, options, context)),
+      useDeliveries(context.environment, (open) => forgetId(open, id, options, context)),
     ),
   )
 }
 
-async function forgetAnalysis(
+async function forgetId(
   { connection }: OpenDeliveries,
   id: string,
   { yes, json }: ForgetOptions,
   { write, setExitCode }: CommandContext,
 ): Promise<void> {
   if (!yes) {
-    const stored = (await deliveriesWith(connection, id)).length
+    const stored = (await deliveriesOf(connection, [id])).get(id)?.size ?? 0
     if (json) write(jsonLine({ ok: false, stored, erased: 0 }))
     else write(`${count(stored)} stored under this id; add --yes to erase for good\n`)
     setExitCode(USED_WRONGLY)
@@ -67,7 +68,7 @@ async function forgetAnalysis(
 function describe({ erased, running, rewritten }: Forgotten): string {
   const lines = [`erased ${count(erased)}; dedupe keys stay, so that it is not stored again`]
   if (erased === 0 && running.length === 0) {
-    lines[0] = 'nothing is stored under this id (any more); was it written exactly as CallCov sent it?'
+    lines[0] = 'nothing is stored under this id (any more); was it written exactly as the provider sent it?'
   }
   if (running.length > 0) {
     lines.push(
