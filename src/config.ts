@@ -4,11 +4,13 @@ import { z } from 'zod'
 import { BUILTIN_SECRETS, builtinSettings, toBuiltin } from './builtin-settings.ts'
 import { StartError } from './errors.ts'
 import {
-  readSecretSetting,
-  SECRET_SETTINGS,
-  type SecretSettingName,
+  OWN_SECRETS,
+  readSecretSettings,
+  readWebhookSecrets,
+  SECRET_RULES,
   type Secrets,
 } from './secret-settings.ts'
+import type { SecretSetting } from './secrets.ts'
 import {
   byteSize,
   duration,
@@ -19,6 +21,7 @@ import {
   trustProxy,
   wholeNumber,
 } from './setting-types.ts'
+import { sources } from './sources/sources.ts'
 
 const HOUR_MS = 3_600_000
 /** CallCov's last retry comes 7 h 21 min after the first try; a memory shorter than that runs it twice. */
@@ -69,8 +72,7 @@ const settings = z.object({
     .default('info'),
 })
 
-const SECRET_NAMES = Object.keys(SECRET_SETTINGS) as SecretSettingName[]
-const NAMES_WITH_FILE = ['REDIS_URL', ...SECRET_NAMES]
+const NAMES_WITH_FILE = ['REDIS_URL', ...SECRET_RULES.keys()]
 
 /** The names of all settings, for the check of unknown ones and for the documents. */
 export const SETTING_NAMES: ReadonlySet<string> = new Set([
@@ -79,13 +81,12 @@ export const SETTING_NAMES: ReadonlySet<string> = new Set([
 ])
 /** Of the others only what looks like ours: platforms and teams set names of their own with REDIS_, SLACK_ and so on. */
 const OWN_PREFIXES =
-  /^(CALLCOV|HAMSA|HANDLERS?|BODY|DEDUPE|STALE|ANSWER|KEEP|ADMIN|PAYLOAD|SHUTDOWN|FORWARD|NOTIFY|ARCHIVE)_|^REDIS_(URL|PREF)|^LOG_EVENT|^(DATABASE|SLACK_WEBHOOK)_URL_F/
-/**
- * The provider's guides use the first name for the API key, systemd sets the second, and Kubernetes adds the others by
- * itself.
- */
-const FOREIGN_NAMES =
-  /^CALLCOV_API_KEY$|^NOTIFY_SOCKET$|_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT(_\d+_\w+)?$/
+  /^(HANDLERS?|BODY|DEDUPE|STALE|ANSWER|KEEP|ADMIN|PAYLOAD|SHUTDOWN|FORWARD|NOTIFY|ARCHIVE)_|^REDIS_(URL|PREF)|^LOG_EVENT|^(DATABASE|SLACK_WEBHOOK)_URL_F/
+const SOURCE_PREFIXES = new Set(sources.map(({ secret }) => prefixOf(secret.setting)))
+/** The providers' guides use these names for their API keys. */
+const API_KEYS = new Set([...SOURCE_PREFIXES].map((prefix) => `${prefix}API_KEY`))
+/** systemd sets the first, and Kubernetes adds the others by itself. */
+const FOREIGN_NAMES = /^NOTIFY_SOCKET$|_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT(_\d+_\w+)?$/
 
 export type Config = ReturnType<typeof toConfig>
 
@@ -104,11 +105,13 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
       problems.push(`${name} and ${name}_FILE are both set; keep one`)
     }
   }
-  const secrets = readSecretSettings(SECRET_NAMES, environment, problems)
+  const webhookSecrets = readWebhookSecrets(environment, problems)
+  const secrets = readSecretSettings(OWN_SECRETS, environment, problems)
   const production = given.NODE_ENV === 'production'
-  if (production && given.ROLE !== 'worker' && secrets.CALLCOV_WEBHOOK_SECRET === undefined) {
+  if (production && given.ROLE !== 'worker' && webhookSecrets.size === 0) {
+    const choices = sources.map(({ secret }) => `${secret.setting} (from ${secret.origin})`)
     problems.push(
-      'CALLCOV_WEBHOOK_SECRET is required in production; copy it from the CallCov dashboard (or name a file in CALLCOV_WEBHOOK_SECRET_FILE)',
+      `${choices.join(' or ')} is required in production, or a file with it, named in the same setting with _FILE`,
     )
   }
   const isForwarding = given.FORWARD_URLS !== undefined && given.ROLE !== 'receiver'
@@ -128,14 +131,15 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
     problems.push(`REDIS_URL is required with ROLE=${given.ROLE}: the embedded Redis serves ROLE=all only`)
   }
   for (const name of Object.keys(environment)) {
-    if (OWN_PREFIXES.test(name) && !SETTING_NAMES.has(name) && !FOREIGN_NAMES.test(name)) {
+    const isOurs = OWN_PREFIXES.test(name) || SOURCE_PREFIXES.has(prefixOf(name))
+    if (isOurs && !SETTING_NAMES.has(name) && !API_KEYS.has(name) && !FOREIGN_NAMES.test(name)) {
       problems.push(
         `${name} is not a setting of this service, probably a typing error; .env.example lists all`,
       )
     }
   }
   if (!parsed.success || problems.length > 0) throw settingsError(problems)
-  return toConfig(parsed.data, secrets, production)
+  return toConfig(parsed.data, { ...secrets, webhookSecrets }, production)
 }
 
 /**
@@ -149,7 +153,7 @@ export function loadStoreSettings(
   const given = givenSettings(environment, problems)
   const parsed = settings.pick({ REDIS_URL: true, REDIS_PREFIX: true, DATA_DIR: true }).safeParse(given)
   for (const issue of parsed.error?.issues ?? []) problems.push(`${issue.path.join('.')} ${issue.message}`)
-  const payloadKeys = readSecretSetting('PAYLOAD_KEY', environment, problems)
+  const { PAYLOAD_KEY: payloadKeys } = readSecretSettings(['PAYLOAD_KEY'], environment, problems)
   if (!parsed.success || problems.length > 0) throw settingsError(problems)
   return { ...redisSettings(parsed.data), payloadKeys }
 }
@@ -191,16 +195,16 @@ function isGiven(value: string | undefined): boolean {
   return value !== undefined && value.trim() !== ''
 }
 
-function readSecretSettings<Name extends SecretSettingName>(
-  names: readonly Name[],
-  environment: NodeJS.ProcessEnv,
-  problems: string[],
-): Pick<Secrets, Name> {
-  const read = names.map((name) => [name, readSecretSetting(name, environment, problems)])
-  return Object.fromEntries(read) as Pick<Secrets, Name>
+/** What is before the first `_`, with it. */
+function prefixOf(name: string): string {
+  return name.slice(0, name.indexOf('_') + 1)
 }
 
-function toConfig(env: z.output<typeof settings>, secrets: Secrets, production: boolean) {
+function toConfig(
+  env: z.output<typeof settings>,
+  secrets: Secrets & { readonly webhookSecrets: ReadonlyMap<string, SecretSetting> },
+  production: boolean,
+) {
   return {
     production,
     role: env.ROLE,
@@ -212,7 +216,8 @@ function toConfig(env: z.output<typeof settings>, secrets: Secrets, production: 
     /** Of the private page, for links to it. */
     adminUrl: env.ADMIN_URL,
     trustProxy: env.TRUST_PROXY,
-    callcovSecrets: secrets.CALLCOV_WEBHOOK_SECRET,
+    /** By name of the source; a source without is not served, or makes itself one in development. */
+    webhookSecrets: secrets.webhookSecrets,
     payloadKeys: secrets.PAYLOAD_KEY,
     ...redisSettings(env),
     handlersDir: resolve(env.HANDLERS_DIR),

@@ -3,9 +3,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errorCode } from './errors.ts'
 
-/** The file that holds the CallCov secret of a development service. */
-export function developmentSecretPath(dataDir: string): string {
-  return join(dataDir, 'callcov-webhook-secret')
+/** The file that holds the secret of a source in a development service. */
+export function developmentSecretPath(dataDir: string, source: string): string {
+  return join(dataDir, `${source}-webhook-secret`)
 }
 
 /** The file that holds the secret with which a development service signs what it forwards. */
@@ -13,9 +13,9 @@ export function developmentForwardSecretPath(dataDir: string): string {
   return join(dataDir, 'forward-secret')
 }
 
-/** Makes the secret of a development service once, readable by its owner only, and returns the file's path. */
-export function ensureDevelopmentSecret(dataDir: string): string {
-  return ensureFile(developmentSecretPath(dataDir), `whsec_${randomBytes(24).toString('base64url')}`)
+/** Makes the secret of a source once, readable by its owner only, and returns the file's path. */
+export function ensureDevelopmentSecret(dataDir: string, source: string): string {
+  return ensureFile(developmentSecretPath(dataDir, source), `whsec_${randomBytes(24).toString('base64url')}`)
 }
 
 /** The same for the secret with which it signs what it forwards. */
@@ -24,9 +24,9 @@ export function ensureDevelopmentForwardSecret(dataDir: string): string {
 }
 
 /** The secret that a development service in this directory uses; `undefined` when none was started there yet. */
-export function readDevelopmentSecret(dataDir: string): string | undefined {
+export function readDevelopmentSecret(dataDir: string, source: string): string | undefined {
   try {
-    return readFileSync(developmentSecretPath(dataDir), 'utf8').trim()
+    return readFileSync(developmentSecretPath(dataDir, source), 'utf8').trim()
   } catch {
     return undefined
   }

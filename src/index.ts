@@ -15,6 +15,15 @@ export type {
   AnalysisFailed,
   TranscriptSegment,
 } from './sources/callcov/events.ts'
+export type {
+  CallAnswered,
+  CallEnded,
+  CallEvent,
+  CallStarted,
+  ToolExecuted,
+  TranscriptionUpdate,
+  TranscriptTurn,
+} from './sources/hamsa/events.ts'
 export type { EventOf, EventType, WebhookEvent } from './sources/sources.ts'
 export type { TestBody, TestEvent } from './worker/test-event.ts'
 export { testHandler } from './worker/test-handler.ts'

@@ -6,8 +6,8 @@ import { withinTime } from './time-limit.ts'
 export type { Logger }
 
 const FLUSH_WITHIN_MS = 500
-/** Ids come from whoever sends, and may be as long as a body. */
-const ID_CHARACTERS = 256
+/** Ids and codes come from whoever sends, and may be as long as a body. */
+const TEXT_CHARACTERS = 256
 
 /** A logger that writes JSON lines, with what errors say reduced to what may be logged. */
 export function createLog(level: string, output: DestinationStream): Logger {
@@ -21,7 +21,12 @@ export async function flushLog(log: Logger): Promise<void> {
 
 /** An id of the provider as it may stand in a log line. */
 export function idForLog(id: string | null): string | null {
-  return id === null || id.length <= ID_CHARACTERS ? id : `${id.slice(0, ID_CHARACTERS)}...`
+  return id === null ? null : cutForLog(id)
+}
+
+/** A short text of a body as it may stand in a log line. */
+export function cutForLog(text: string): string {
+  return text.length <= TEXT_CHARACTERS ? text : `${text.slice(0, TEXT_CHARACTERS)}...`
 }
 
 /** An allow-list: errors of drivers carry options, commands and data that must not be logged. */

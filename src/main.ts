@@ -26,7 +26,7 @@ const SAME_SIGNAL_WITHIN_MS = 1000
 const USAGE_ERROR = 2
 
 const program = new Command('callcov-receiver')
-  .description('Receives CallCov webhooks and hands them to your handlers.')
+  .description('Receives webhooks of CallCov and Hamsa and hands them to your handlers.')
   // Of `deliveries show ID --json` the option belongs to show.
   .enablePositionalOptions()
   .exitOverride()

@@ -3,39 +3,72 @@ import { payloadKeysProblem } from './inbox/payload-keys.ts'
 import {
   addressProblem,
   readSecretFile,
-  secretsProblem,
   signingSecretsProblem,
   splitSecretValue,
   type ProblemOf,
   type SecretSetting,
 } from './secrets.ts'
+import { sources } from './sources/sources.ts'
 
-/** Settings that hold a secret, and what makes one unusable: each may also be the path of a file in `<name>_FILE`. */
-export const SECRET_SETTINGS = {
-  CALLCOV_WEBHOOK_SECRET: secretsProblem,
+const OWN_RULES = {
   PAYLOAD_KEY: payloadKeysProblem,
   FORWARD_SECRET: signingSecretsProblem,
   DATABASE_URL: addressProblem(/^postgres(ql)?:\/\/./, 'postgres:// or postgresql://'),
   SLACK_WEBHOOK_URL: addressProblem(/^https?:\/\/./, 'http:// or https://'),
   NOTIFY_URL: addressProblem(/^https?:\/\/./, 'http:// or https://'),
 } as const satisfies Record<string, ProblemOf>
-export type SecretSettingName = keyof typeof SECRET_SETTINGS
-export type Secrets = Readonly<Record<SecretSettingName, SecretSetting | undefined>>
+type OwnSecret = keyof typeof OWN_RULES
+export type Secrets = Readonly<Record<OwnSecret, SecretSetting | undefined>>
 
-/** What a secret cannot be left empty for, lest a variable that a script failed to fill goes unnoticed. */
-const NEVER_EMPTY: ReadonlySet<SecretSettingName> = new Set(['CALLCOV_WEBHOOK_SECRET', 'PAYLOAD_KEY'])
+/** The settings that hold a secret, but for those of the sources. */
+export const OWN_SECRETS = Object.keys(OWN_RULES) as OwnSecret[]
+
+/** All of them, and what makes one unusable: each may also be the path of a file in `<name>_FILE`. */
+export const SECRET_RULES: ReadonlyMap<string, ProblemOf> = new Map<string, ProblemOf>([
+  ...sources.map(({ secret }) => [secret.setting, secret.problemOf] as const),
+  ...Object.entries(OWN_RULES),
+])
+
+/** What a secret may be left empty for; else a variable that a script failed to fill would go unnoticed. */
+const MAY_BE_EMPTY: ReadonlySet<string> = new Set([
+  'FORWARD_SECRET',
+  'DATABASE_URL',
+  'SLACK_WEBHOOK_URL',
+  'NOTIFY_URL',
+])
 /** Whatever else lies in an address, a comma does not end it. */
-const ADDRESSES: ReadonlySet<SecretSettingName> = new Set(['DATABASE_URL', 'SLACK_WEBHOOK_URL', 'NOTIFY_URL'])
+const ADDRESSES: ReadonlySet<string> = new Set(['DATABASE_URL', 'SLACK_WEBHOOK_URL', 'NOTIFY_URL'])
 
-/** Where a secret comes from; `undefined` when it is not set. What is wrong with it is added to the problems. */
-export function readSecretSetting(
-  name: SecretSettingName,
+/** Where these secrets come from; `undefined` for one that is not set. What is wrong is added to the problems. */
+export function readSecretSettings<Name extends OwnSecret>(
+  names: readonly Name[],
+  environment: NodeJS.ProcessEnv,
+  problems: string[],
+): Pick<Secrets, Name> {
+  const read = names.map((name) => [name, readSecretSetting(name, OWN_RULES[name], environment, problems)])
+  return Object.fromEntries(read) as Pick<Secrets, Name>
+}
+
+/** The same for the secrets of the sources, by name of the source. */
+export function readWebhookSecrets(
+  environment: NodeJS.ProcessEnv,
+  problems: string[],
+): ReadonlyMap<string, SecretSetting> {
+  const given = sources.map(({ name, secret }) => {
+    const setting = readSecretSetting(secret.setting, secret.problemOf, environment, problems)
+    return setting === undefined ? [] : ([[name, setting]] as const)
+  })
+  return new Map(given.flat())
+}
+
+function readSecretSetting(
+  name: string,
+  problemOf: ProblemOf,
   environment: NodeJS.ProcessEnv,
   problems: string[],
 ): SecretSetting | undefined {
-  const problemOf = SECRET_SETTINGS[name]
   const isSet = (text: string | undefined) =>
-    text !== undefined && (text.trim() !== '' || NEVER_EMPTY.has(name))
+    text !== undefined && (text.trim() !== '' || !MAY_BE_EMPTY.has(name))
   const { [name]: value, [`${name}_FILE`]: path } = environment
   if (path !== undefined && isSet(path) && !isSet(value)) {
     const read = readSecretFile(path, problemOf)

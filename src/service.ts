@@ -15,8 +15,9 @@ import { Readiness } from './inbox/readiness.ts'
 import { connectForAccepting } from './inbox/redis-connection.ts'
 import type { Logger } from './log.ts'
 import { createReceiverMetrics, createServiceMetrics } from './metrics.ts'
-import { buildReceiver } from './receiver/app.ts'
-import type { RotatingSecrets, SecretSetting } from './secrets.ts'
+import { buildReceiver, type ServedSource } from './receiver/app.ts'
+import type { RotatingSecrets } from './secrets.ts'
+import { sources } from './sources/sources.ts'
 import { watchPayloadKeys, watchSecrets } from './watch-secrets.ts'
 import { WORKER_COMMAND } from './worker/messages.ts'
 import { Supervisor } from './worker/supervisor.ts'
@@ -49,8 +50,10 @@ export interface ServiceFacts {
   readonly adminUrl: string | undefined
   /** Names of the loaded handlers; empty in ROLE=receiver. */
   readonly handlers: readonly string[]
-  /** Set when the secret was made here, because none was configured outside production. */
-  readonly developmentSecretFile: string | undefined
+  /** The main path of each source that is served; empty in ROLE=worker. */
+  readonly webhookPaths: readonly string[]
+  /** Of secrets that were made here, because none was configured outside production. */
+  readonly developmentSecretFiles: readonly string[]
 }
 
 /** The way of a webhook as processes and listeners: starts in one order, stops in the other. */
@@ -64,7 +67,7 @@ export class Service {
   #redis: Redis | undefined
   #statsRedis: Redis | undefined
   #readiness: Readiness | undefined
-  #secrets: RotatingSecrets | undefined
+  readonly #secrets: RotatingSecrets[] = []
   #worker: Supervisor | undefined
   #handlerWatch: { close(): void } | undefined
   #admin: FastifyInstance | undefined
@@ -89,13 +92,12 @@ export class Service {
       const handlers = config.role === 'receiver' ? [] : await this.#startWorker(redisUrl)
       const adminUrl = await this.#startAdmin(redisUrl, this.#readiness)
       if (config.role === 'worker') {
-        return { url: undefined, adminUrl, handlers, developmentSecretFile: undefined }
+        return { url: undefined, adminUrl, handlers, webhookPaths: [], developmentSecretFiles: [] }
       }
-      const developmentSecretFile =
-        config.callcovSecrets === undefined ? ensureDevelopmentSecret(config.dataDir) : undefined
-      const secrets = config.callcovSecrets ?? { kind: 'file', path: developmentSecretFile ?? '' }
-      const url = await this.#startReceiver(this.#redis, this.#readiness, secrets)
-      return { url, adminUrl, handlers, developmentSecretFile }
+      const { served, developmentSecretFiles } = this.#openSecrets()
+      const url = await this.#startReceiver(this.#redis, this.#readiness, served)
+      const webhookPaths = served.map(({ source }) => source.paths[0] ?? '')
+      return { url, adminUrl, handlers, webhookPaths, developmentSecretFiles }
     } catch (error) {
       await this.stop()
       throw error
@@ -113,7 +115,7 @@ export class Service {
       this.#worker?.stop(Math.max(shutdownGraceMs - STOP_RESERVE_MS, 0)),
     ])
     await this.#admin?.close()
-    this.#secrets?.close()
+    for (const secrets of this.#secrets) secrets.close()
     this.#readiness?.close()
     this.#redis?.disconnect()
     this.#statsRedis?.disconnect()
@@ -181,15 +183,34 @@ export class Service {
     }
   }
 
-  async #startReceiver(redis: Redis, readiness: Readiness, setting: SecretSetting): Promise<string> {
+  /** The sources that have secrets, each with those that are in force from now on. */
+  #openSecrets() {
     const { config, log } = this.#options
-    this.#secrets = watchSecrets('CALLCOV_WEBHOOK_SECRET', setting, log)
+    const served: ServedSource[] = []
+    const developmentSecretFiles: string[] = []
+    for (const source of sources) {
+      const { setting, isMadeInDevelopment } = source.secret
+      let given = config.webhookSecrets.get(source.name)
+      if (given === undefined && isMadeInDevelopment && !config.production) {
+        given = { kind: 'file', path: ensureDevelopmentSecret(config.dataDir, source.name) }
+        developmentSecretFiles.push(given.path)
+      }
+      if (given === undefined) continue
+      const secrets = watchSecrets(setting, given, log)
+      this.#secrets.push(secrets)
+      served.push({ source, secrets })
+    }
+    return { served, developmentSecretFiles }
+  }
+
+  async #startReceiver(redis: Redis, readiness: Readiness, served: readonly ServedSource[]): Promise<string> {
+    const { config, log } = this.#options
     const keys = watchPayloadKeys(config.payloadKeys, log)
     const { redisPrefix: prefix, dedupeTtlMs } = config
     this.#receiver = buildReceiver({
       inbox: new Inbox({ redis, readiness, prefix, dedupeTtlMs, keys, log }),
       readiness,
-      secrets: new Map([['callcov', this.#secrets]]),
+      sources: served,
       bodyLimitBytes: config.bodyLimitBytes,
       answerWithinMs: config.answerWithinMs,
       trustProxy: config.trustProxy,
@@ -216,11 +237,8 @@ async function listen(app: FastifyInstance, host: string, port: number, setting:
 
 /** Handlers run in the worker, so it is not told what only the receiver needs. */
 function workerEnvironment(environment: NodeJS.ProcessEnv, redisUrl: string): NodeJS.ProcessEnv {
-  const {
-    CALLCOV_WEBHOOK_SECRET: _secret,
-    CALLCOV_WEBHOOK_SECRET_FILE: _file,
-    REDIS_URL_FILE: _url,
-    ...rest
-  } = environment
-  return { ...rest, ROLE: 'worker', REDIS_URL: redisUrl }
+  const settings = sources.map(({ secret }) => secret.setting)
+  const left = new Set(['REDIS_URL_FILE', ...settings, ...settings.map((setting) => `${setting}_FILE`)])
+  const rest = Object.entries(environment).filter(([name]) => !left.has(name))
+  return { ...Object.fromEntries(rest), ROLE: 'worker', REDIS_URL: redisUrl }
 }

@@ -7,11 +7,13 @@ import type { ServiceFacts } from './service.ts'
 export function describeStart(config: Config, service: ServiceFacts): string {
   const rows: [string, string][] = []
   if (service.url !== undefined) {
-    rows.push(['webhook URL', `${config.publicUrl ?? service.url}/webhooks/callcov`])
+    for (const [index, path] of service.webhookPaths.entries()) {
+      rows.push([index === 0 ? 'webhook URL' : '', `${config.publicUrl ?? service.url}${path}`])
+    }
     rows.push(['try it', tryCommand(config, service.url)])
   }
-  if (service.developmentSecretFile !== undefined) {
-    rows.push(['secret', `made for development, in ${service.developmentSecretFile}`])
+  for (const file of service.developmentSecretFiles) {
+    rows.push(['secret', `made for development, in ${file}`])
   }
   rows.push([
     'data',

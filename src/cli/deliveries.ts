@@ -27,9 +27,9 @@ ${describeExamples(context, [
   ['deliveries', '', 'the newest dead letters'],
   ['deliveries', '--reason timeout --since 2h', 'those that timed out in the last two hours'],
   ['deliveries', '--handler inbox', 'what was not understood, or is held back'],
-  ['deliveries', '--state done --id ANALYSIS-ID', 'which handlers have done their part'],
-  ['deliveries', 'show ANALYSIS-ID', 'all about it, with the text of each failure'],
-  ['replay', 'ANALYSIS-ID', 'lets the handlers that gave it up try again'],
+  ['deliveries', '--state done --id ID', 'which handlers have done their part'],
+  ['deliveries', 'show ID', 'all about it, with the text of each failure'],
+  ['replay', 'ID', 'lets the handlers that gave it up try again'],
 ])}
 Reasons:
   failed, timeout, permanent   the handler threw until its attempts were over, took too long, gave up at once
@@ -68,7 +68,7 @@ function listOptions(): Option[] {
       .default('dead'),
     new Option('--handler <name>', 'only with this handler, or inbox').argParser(text),
     ...pickOptions(),
-    new Option('--id <analysis-id>', 'only with exactly this id').argParser(text),
+    new Option('--id <id>', 'only with exactly this analysis or call id').argParser(text),
     new Option('--limit <n>', 'at most so many').argParser(wholeNumber(1, MAX_LIMIT)).default(50),
     jsonOption('one JSON object a line'),
   ]

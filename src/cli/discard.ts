@@ -25,12 +25,12 @@ interface DeadLetter {
 
 const ID_CHARACTERS = 40
 const help = (context: CommandContext) => `
-What is removed cannot be replayed any more, and CallCov sending it again is still answered as a duplicate. A body
-that handlers have had goes after KEEP_COMPLETED; to erase an analysis at once: ${typed(context, 'forget', 'ANALYSIS-ID')}
+What is removed cannot be replayed any more, and the provider sending it again is still answered as a duplicate. A body
+that handlers have had goes after KEEP_COMPLETED; to erase an analysis or a call at once: ${typed(context, 'forget', 'ID')}
 
 ${describeExamples(context, [
-  ['discard', 'ANALYSIS-ID', 'shows what would be removed'],
-  ['discard', 'ANALYSIS-ID --yes', 'removes it'],
+  ['discard', 'ID', 'shows what would be removed'],
+  ['discard', 'ID --yes', 'removes it'],
   ['discard', 'JOB-ID --handler crm --yes', 'removes only what crm gave up'],
 ])}
 Exit code 0: removed (also when nothing was dead), 1: an ID was not found, or Redis cannot be used, 2: wrong options,
@@ -42,7 +42,7 @@ export function addDiscardCommand(program: Command, context: CommandContext): vo
   const command = program
     .command('discard')
     .description('remove dead letters for good')
-    .argument('<id...>', 'analysis ids, delivery ids or job ids')
+    .argument('<id...>', 'analysis or call ids, delivery ids or job ids')
     .addOption(handlersOption('only what this handler gave up, or inbox; repeatable'))
     .option('--yes', 'really remove them')
     .addOption(jsonOption('the outcome as one line of JSON'))

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { deliveriesWith, forget, type Forgotten } from '../inbox/forget.ts'
+import { deliveriesOf } from '../inbox/deliveries-of.ts'
+import { forget, type Forgotten } from '../inbox/forget.ts'
 import { FOUND_SOMETHING_WRONG, USED_WRONGLY, type CommandContext } from './command-context.ts'
 import { describeExamples, typed } from './command-line.ts'
 import { jsonOption } from './delivery-options.ts'
@@ -15,38 +16,38 @@ interface ForgetOptions {
 
 const ERROR_CHARACTERS = 300
 const help = (context: CommandContext) => `
-Erases every delivery of the analysis, whatever has become of it: body, failures, all that queues hold about it.
+Erases every delivery of the analysis or call, whatever has become of it: body, failures, all that queues hold about it.
 Dedupe keys stay, which are digests: the same outcome sent again is answered as a duplicate, and not stored again
 unless its body differs. The handlers of the service that keep something and are on here (postgres, archive) erase it
 too: run this where the settings of the worker are.
-Not touched: what your own handlers made of it, your logs and backups, and bodies that name no analysis (to find them:
+Not touched: what your own handlers made of it, your logs and backups, and bodies that name neither (to find them:
 ${typed(context, 'deliveries', '--reason unrecognised')}).
 
 ${describeExamples(context, [
-  ['forget', 'ANALYSIS-ID', 'shows how much there is'],
-  ['forget', 'ANALYSIS-ID --yes', 'erases it'],
+  ['forget', 'ID', 'shows how much there is'],
+  ['forget', 'ID --yes', 'erases it'],
 ])}
 Exit code 0: erased, 1: nothing is stored under this id, a handler is working on it, one could not erase what it keeps,
 or the bytes are still on disk, 2: wrong options, or --yes is missing.
 `
 
-/** Adds `forget`, which erases an analysis from Redis, from its file, and from what built-in handlers keep. */
+/** Adds `forget`, which erases an analysis or a call from Redis, from its file, and from what built-in handlers keep. */
 export function addForgetCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('forget')
-    .description('erase everything about an analysis')
-    .argument('<analysis-id>', 'exactly as CallCov sent it', text)
+    .description('erase everything about an analysis or a call')
+    .argument('<id>', 'analysis or call id, exactly as the provider sent it', text)
     .option('--yes', 'really erase it')
     .addOption(jsonOption('the outcome as one line of JSON'))
     .addHelpText('after', help(context))
   command.action((id: string, options: ForgetOptions) =>
     reportWrongUse(command, () =>
-      useDeliveries(context.environment, (open) => forgetAnalysis(open, id, options, context)),
+      useDeliveries(context.environment, (open) => forgetId(open, id, options, context)),
     ),
   )
 }
 
-async function forgetAnalysis(
+async function forgetId(
   { connection }: OpenDeliveries,
   id: string,
   { yes, json }: ForgetOptions,
@@ -54,7 +55,7 @@ async function forgetAnalysis(
 ): Promise<void> {
   const handlers = await keepingHandlers(environment)
   if (!yes) {
-    const stored = (await deliveriesWith(connection, id)).length
+    const stored = (await deliveriesOf(connection, [id])).get(id)?.size ?? 0
     const asked = handlers.map(({ name }) => name)
     if (json) write(jsonLine({ ok: false, stored, erased: 0, handlers: asked }))
     else {
@@ -78,7 +79,7 @@ async function forgetAnalysis(
 function describe({ erased, running, rewritten }: Forgotten, wasThere: boolean): string {
   const lines = [`erased ${count(erased)}; dedupe keys stay, so that it is not stored again`]
   if (!wasThere && running.length === 0) {
-    lines[0] = 'nothing is stored under this id (any more); was it written exactly as CallCov sent it?'
+    lines[0] = 'nothing is stored under this id (any more); was it written exactly as the provider sent it?'
   }
   if (running.length > 0) {
     lines.push(

@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errorCode } from '../errors.ts'
-import { SIGNATURE_HEADER } from '../sources/callcov/signature.ts'
 
-/** CallCov waits as long. */
+/** CallCov waits as long; Hamsa 5 s. */
 const TIMEOUT_MS = 30_000
 const MAX_BODY_CHARACTERS = 500
 /** Nobody is at that address, so there is no sense in trying on. */
@@ -10,7 +9,8 @@ const UNREACHABLE = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNR
 
 export interface SignedWebhook {
   readonly body: Buffer
-  readonly signature: string
+  /** What proves where it comes from. */
+  readonly headers: Readonly<Record<string, string>>
 }
 
 /** What came of one request. */
@@ -56,12 +56,12 @@ export function isUnreachable([first]: readonly Outcome[]): boolean {
   return first?.kind === 'no answer' && first.unreachable
 }
 
-async function post(url: URL, { body, signature }: SignedWebhook): Promise<Outcome> {
+async function post(url: URL, { body, headers }: SignedWebhook): Promise<Outcome> {
   const startedAt = performance.now()
   try {
     const response = await fetch(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', [SIGNATURE_HEADER]: signature },
+      headers: { 'content-type': 'application/json', ...headers },
       body: new Uint8Array(body),
       // Following one would turn the POST into a GET.
       redirect: 'manual',

@@ -15,8 +15,8 @@ that no handler could be given (handler: inbox) goes to every handler that wants
 count up, and the same delivery.id as before.
 
 ${describeExamples(context, [
-  ['replay', 'ANALYSIS-ID', 'the handlers that gave it up'],
-  ['replay', 'ANALYSIS-ID --handler crm', 'crm, whether it gave it up, has done it or never had it'],
+  ['replay', 'ID', 'the handlers that gave it up'],
+  ['replay', 'ID --handler crm', 'crm, whether it gave it up, has done it or never had it'],
   ['replay', '--handler crm --since 2h', 'what crm has given up in the last two hours'],
   ['replay', '--every --dry-run', 'how many dead letters there are, and for whom'],
   ['replay', '--feed --handler new --since 1d', 'what was stored since yesterday and new never had'],
@@ -36,7 +36,7 @@ export function addReplayCommand(program: Command, context: CommandContext): voi
     .description('hand dead letters, or any stored delivery, to handlers again')
     .argument(
       '[id...]',
-      'analysis ids, delivery ids or job ids; without one, see --handler, --since, --every',
+      'analysis or call ids, delivery ids or job ids; without one, see --handler, --since, --every',
     )
   for (const option of replayOptions()) command.addOption(option)
   command.addHelpText('after', help(context))

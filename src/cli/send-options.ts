@@ -1,9 +1,13 @@
 import { InvalidArgumentError, Option } from 'commander'
 import { rate, text, wholeNumber } from './option-values.ts'
+import { SAMPLE_SHAPES, type SampleOptions } from './sample-options.ts'
 import { SAMPLE_LANGUAGES } from './sample-sentences.ts'
-import { SAMPLE_EVENTS, SAMPLE_SHAPES, type SampleOptions } from './sample-webhooks.ts'
+import { SENDERS } from './senders.ts'
 
-export interface SendOptions extends SampleOptions {
+export interface SendOptions extends Pick<SampleOptions, 'language' | 'segments' | 'id'> {
+  readonly source: keyof typeof SENDERS
+  readonly event?: string
+  readonly shape?: SampleOptions['shape']
   readonly count: number
   readonly rate?: number
   readonly concurrency?: number
@@ -22,17 +26,21 @@ const MAX_CONCURRENCY = 10_000
 /** The options of `send`, in the order its help shows them. */
 export function sendOptions(): Option[] {
   return [
-    new Option('--event <outcome>', 'how the analysis ended').choices(SAMPLE_EVENTS).default('completed'),
+    new Option('--source <provider>', 'as whom').choices(Object.keys(SENDERS)).default('callcov'),
+    new Option('--event <event>', 'how the analysis ended, or what happened in the call')
+      .choices(Object.values(SENDERS).flatMap(({ events }) => events))
+      .default(undefined, 'completed, or call.ended'),
     new Option('--shape <shape>', 'which of the two bodies that CallCov documents')
       .choices(SAMPLE_SHAPES)
-      .default('analysis'),
+      .default(undefined, 'analysis'),
     new Option('--language <code>', 'of the transcript').choices(SAMPLE_LANGUAGES).default('en'),
     new Option('--segments <n>', 'length of the transcript')
       .argParser(wholeNumber(0, MAX_SEGMENTS))
       .default(10),
-    new Option('--id <id>', 'analysis id instead of a random one; the next ones end in -2, -3 ...').argParser(
-      text,
-    ),
+    new Option(
+      '--id <id>',
+      'analysis or call id instead of a random one; the next ones end in -2, -3 ...',
+    ).argParser(text),
     new Option('--file <path>', 'send exactly these bytes instead of a sample')
       .argParser(text)
       .conflicts(['event', 'shape', 'language', 'segments', 'id']),
@@ -44,10 +52,13 @@ export function sendOptions(): Option[] {
     ),
     new Option(
       '--url <url>',
-      'where to (default: http://localhost:8080/webhooks/callcov, or the port in PORT)',
+      'where to (default: the path of the provider at http://localhost:8080, or the port in PORT)',
     ).argParser(webUrl),
-    new Option('--secret <text>', 'to sign with (default: as the service finds its own)').argParser(text),
-    new Option('--bad-signature', 'sign with a random secret and expect 401'),
+    new Option(
+      '--secret <text>',
+      'to sign with, or the token (default: as the service finds its own)',
+    ).argParser(text),
+    new Option('--bad-signature', 'use a random secret and expect 401'),
     new Option('--json', 'write the summary as one line of JSON'),
   ]
 }

@@ -5,6 +5,8 @@ export interface SendRun {
   /** What was sent when it was one webhook only. */
   readonly single: SingleWebhook | undefined
   readonly expectedStatus: number
+  /** The path that the provider posts to. */
+  readonly path: string
   /** Where the secret came from, for the case that it was the wrong one. */
   readonly secretOrigin: string
   readonly outcomes: readonly Outcome[]
@@ -57,7 +59,7 @@ export function describeSummary(summary: SendSummary): string {
 
 /** What probably is wrong and what to do, one sentence or two for each kind of unexpected answer. */
 export function explainFailures(run: SendRun): string[] {
-  const { url, expectedStatus, secretOrigin, outcomes } = run
+  const { url, path, expectedStatus, secretOrigin, outcomes } = run
   if (isUnreachable(outcomes)) {
     const reasons = Object.keys(summarise(run).unanswered).join(', ')
     return [`Nothing answers at ${url} (${reasons}). Start the service with "npm start", or see --url.`]
@@ -69,7 +71,11 @@ export function explainFailures(run: SendRun): string[] {
       `401: the secret of the service differs from the one used here (${secretOrigin}); give that of the service with --secret.`,
     )
   }
-  if (statuses.has(404)) texts.push('404: the path of --url is probably wrong; it ends in /webhooks/callcov.')
+  if (statuses.has(404)) {
+    texts.push(
+      `404: the path of --url is probably wrong; it ends in ${path}, where the service has a secret for it.`,
+    )
+  }
   if (statuses.has(503)) texts.push('503: the service could not store it; its /health/ready says why.')
   if (statuses.has(200) && expectedStatus !== 200) {
     texts.push('200: a wrong signature was accepted; is it this service that answers?')

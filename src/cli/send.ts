@@ -14,14 +14,17 @@ const HELP = `
 Examples:
   npm run send                                  one completed analysis to the service on this machine
   npm run send -- --event failed --shape event  a failed one, in the other shape
+  npm run send -- --source hamsa                the end of a call, as Hamsa sends it
   npm run send -- --count 5000 --rate 500       ten seconds of load
 
 Exit code 0: every answer was 200 (401 with --bad-signature), 1: not so, 2: wrong options or no secret.
 `
 
-/** Adds `send`, which signs sample webhooks and posts them to a service as CallCov would. */
+/** Adds `send`, which signs sample webhooks and posts them to a service as the provider would. */
 export function addSendCommand(program: Command, context: CommandContext): void {
-  const command = program.command('send').description('sign sample webhooks and post them, as CallCov would')
+  const command = program
+    .command('send')
+    .description('sign sample webhooks and post them, as the provider would')
   for (const option of sendOptions()) command.addOption(option)
   command.addHelpText('after', HELP)
   command.action(async (options: SendOptions) => {
@@ -38,7 +41,7 @@ async function send(
   options: SendOptions,
   { environment, write, setExitCode }: CommandContext,
 ): Promise<void> {
-  const { url, single, secretOrigin, requests, webhooks } = planSend(options, environment)
+  const { url, path, single, secretOrigin, requests, webhooks } = planSend(options, environment)
   const { rate } = options
   const startedAt = performance.now()
   const progress = startProgress(requests)
@@ -53,6 +56,7 @@ async function send(
   progress.stop()
   const run: SendRun = {
     url: url.href,
+    path,
     single,
     expectedStatus: options.badSignature ? 401 : 200,
     secretOrigin,

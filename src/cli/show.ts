@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import type { DeliveryDetails } from '../inbox/deliveries.ts'
 import { deliveryId } from '../inbox/delivery-id.ts'
-import { parseJson } from '../sources/source.ts'
 import { findSource } from '../sources/sources.ts'
 import { FOUND_SOMETHING_WRONG, USED_WRONGLY, type CommandContext } from './command-context.ts'
 import { typed } from './command-line.ts'
@@ -18,10 +17,10 @@ interface ShowOptions {
 }
 
 const help = (context: CommandContext) => `
-An analysis may have several deliveries: each is shown.
+An analysis may have several deliveries, and a call has one for each of its events: each is shown.
 
 Examples:
-  ${typed(context, 'deliveries', 'show ANALYSIS-ID')}
+  ${typed(context, 'deliveries', 'show ID')}
   ${typed(context, 'deliveries', 'show JOB-ID --body', { onlyOutput: true })} > body.json
 
 Exit code 0: shown, 1: there is none, or Redis cannot be used, 2: wrong options, or several where --body needs one.
@@ -32,7 +31,7 @@ export function addShowCommand(deliveries: Command, context: CommandContext): vo
   const command = deliveries
     .command('show')
     .description('tell all about a delivery, or write its body')
-    .argument('<id>', 'analysis id, delivery id or job id', text)
+    .argument('<id>', 'analysis or call id, delivery id or job id', text)
     .option('--body', 'write the exact bytes as received, and nothing else')
     .addOption(jsonOption('one JSON object a line, for each delivery').conflicts('body'))
     .addHelpText('after', help(context))
@@ -88,7 +87,7 @@ async function handedDeliveryId(
   const source = findSource(metadata?.source ?? '')
   const read = await deliveries.body(jobId)
   if (source === undefined || metadata === null || !('rawBody' in read)) return null
-  const json = parseJson(read.rawBody)
-  const identity = json === undefined ? undefined : source.identify(json.value, metadata.sha256)
+  const body = source.parse(read.rawBody)
+  const identity = body === undefined ? undefined : source.identify(body.value, metadata.sha256)
   return identity === undefined ? null : deliveryId(source.name, identity.id, identity.outcome)
 }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { developmentSecretPath, readDevelopmentSecret } from '../development-secrets.ts'
-import { readSecretFile, secretsProblem, splitSecretValue } from '../secrets.ts'
+import { readSecretFile, splitSecretValue, type ProblemOf } from '../secrets.ts'
+import type { Source, SourceEvent } from '../sources/source.ts'
 
 /** `origin` says where the secret was found, so that a mismatch can be explained without showing it. */
 export type SigningSecret =
@@ -10,29 +11,39 @@ export type SigningSecret =
  * Finds the secret as a service with the same settings would; of several the newest, which comes first.
  * @param given the value of `--secret`, which wins
  */
-export function findSigningSecret(given: string | undefined, environment: NodeJS.ProcessEnv): SigningSecret {
+export function findSigningSecret(
+  given: string | undefined,
+  environment: NodeJS.ProcessEnv,
+  source: Pick<Source<SourceEvent>, 'name' | 'secret'>,
+): SigningSecret {
   if (given !== undefined) return { secret: given, origin: '--secret' }
-  const { CALLCOV_WEBHOOK_SECRET: value, CALLCOV_WEBHOOK_SECRET_FILE: path } = environment
-  if (value !== undefined) return newest('CALLCOV_WEBHOOK_SECRET', splitSecretValue(value))
+  const { setting, problemOf, isMadeInDevelopment } = source.secret
+  const { [setting]: value, [`${setting}_FILE`]: path } = environment
+  if (value !== undefined) return newest(setting, splitSecretValue(value), problemOf)
   if (path !== undefined) {
-    const read = readSecretFile(path)
-    if ('problem' in read) return { problem: `CALLCOV_WEBHOOK_SECRET_FILE ${read.problem}` }
-    return newest('CALLCOV_WEBHOOK_SECRET_FILE', read.secrets)
+    const read = readSecretFile(path, problemOf)
+    if ('problem' in read) return { problem: `${setting}_FILE ${read.problem}` }
+    return newest(`${setting}_FILE`, read.secrets, problemOf)
+  }
+  if (!isMadeInDevelopment) {
+    return {
+      problem: `No secret to send with: ${setting} is not set. Set it as the service has it, or pass it with --secret.`,
+    }
   }
 
   const dataDir = resolve(environment.DATA_DIR?.trim() || './data')
-  const secret = readDevelopmentSecret(dataDir)
-  const file = developmentSecretPath(dataDir)
+  const secret = readDevelopmentSecret(dataDir, source.name)
+  const file = developmentSecretPath(dataDir, source.name)
   if (secret !== undefined && secret !== '') return { secret, origin: file }
   return {
     problem:
-      `No secret to sign with: CALLCOV_WEBHOOK_SECRET is not set and there is no ${file}.\n` +
+      `No secret to sign with: ${setting} is not set and there is no ${file}.\n` +
       'Start the service once with "npm start", which makes one, or pass the secret of the service with --secret.',
   }
 }
 
-function newest(origin: string, secrets: readonly string[]): SigningSecret {
-  const problem = secretsProblem(secrets)
+function newest(origin: string, secrets: readonly string[], problemOf: ProblemOf): SigningSecret {
+  const problem = problemOf(secrets)
   const [secret] = secrets
   return secret === undefined || problem !== undefined
     ? { problem: `${origin} ${problem}` }

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import { createWriteStream, type WriteStream } from 'node:fs'
 import { Agent } from 'node:http'
 import { finished } from 'node:stream/promises'
-import { makeSample } from '../cli/sample-webhooks.ts'
+import { makeAnalysis } from '../cli/sample-analyses.ts'
 import type { LedgerLine, SenderTask } from './messages.ts'
 import { postWebhook } from './post-webhook.ts'
 
@@ -95,7 +95,7 @@ export class Sender {
   /** Signed here and not by the product's own function, which would agree with itself whatever it does. */
   #create(): Webhook {
     const shape = this.#sent % 2 === 0 ? 'analysis' : 'event'
-    const { id, body } = makeSample({ event: 'completed', shape, language: 'en', segments: 10 })
+    const { id, body } = makeAnalysis({ event: 'completed', shape, language: 'en', segments: 10 })
     const signature = createHmac('sha256', this.#task.secret).update(body).digest('hex')
     this.#sent += 1
     return { analysisId: id, body, signature, attempts: 0 }

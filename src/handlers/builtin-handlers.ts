@@ -1,7 +1,6 @@
 import type { Config } from '../config.ts'
 import { ensureDevelopmentForwardSecret } from '../development-secrets.ts'
 import type { Logger } from '../log.ts'
-import type { SecretSettingName } from '../secret-settings.ts'
 import type { SecretSetting } from '../secrets.ts'
 import { watchSecrets } from '../watch-secrets.ts'
 import type { Handler } from './define-handler.ts'
@@ -16,11 +15,11 @@ export async function createBuiltinHandlers(
   { builtin, adminUrl, dedupeTtlMs, dataDir }: BuiltinOptions,
   logger: Logger,
 ): Promise<Handler[]> {
-  const follow = (name: SecretSettingName, setting: SecretSetting) => {
+  const follow = (name: string, setting: SecretSetting) => {
     const secrets = watchSecrets(name, setting, logger)
     return () => secrets.current
   }
-  const followOne = (name: SecretSettingName, setting: SecretSetting) => {
+  const followOne = (name: string, setting: SecretSetting) => {
     const current = follow(name, setting)
     return () => current()[0] ?? ''
   }

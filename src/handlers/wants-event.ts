@@ -8,5 +8,5 @@ export function wantsEvent(
 ): boolean {
   if (!on.has(event.type)) return false
   // An event that does not say counts as live: what is meant for production must not get lost.
-  return livemode === undefined || livemode === (event.livemode ?? true)
+  return livemode === undefined || livemode === (('livemode' in event ? event.livemode : null) ?? true)
 }

@@ -47,18 +47,13 @@ export class Deliveries {
     return registeredHandlers(this.#connection)
   }
 
-  /**
-   * The job ids that a person may mean: a job id itself, a delivery id, or the first delivery under one of the
-   * given delivery ids, which the caller derives from an id of the provider.
-   */
-  async find(text: string, deliveryIds: readonly string[]): Promise<string[]> {
+  /** The job id that a job id or a delivery id stands for; `undefined` when it is neither, or gone. */
+  async find(text: string): Promise<string | undefined> {
     const { redis, prefix } = this.#connection
     const inbox = queueKey(prefix, null)
-    const ids = DELIVERY_ID.test(text) ? [text, ...deliveryIds] : deliveryIds
-    const first = await Promise.all(ids.map((id) => redis.get(`${inbox}de:${id}`)))
-    const candidates = [...(JOB_ID.test(text) ? [text] : []), ...first.filter((jobId) => jobId !== null)]
-    const known = await Promise.all(candidates.map((jobId) => redis.exists(inbox + jobId)))
-    return candidates.filter((_jobId, index) => known[index] === 1)
+    const named = DELIVERY_ID.test(text) ? await redis.get(`${inbox}de:${text}`) : null
+    const jobId = JOB_ID.test(text) ? text : named
+    return jobId !== null && (await redis.exists(inbox + jobId)) === 1 ? jobId : undefined
   }
 
   /** `undefined` when it is gone from the inbox. */

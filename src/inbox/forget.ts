@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
-import { decodeMetadata, type DecodedMetadata } from './envelope.ts'
-import { LISTED_STATES, pagesOfJobIds } from './listed-jobs.ts'
+import { deliveriesOf } from './deliveries-of.ts'
 import { queueKey, registeredHandlers, type QueueConnection } from './queues.ts'
 
 const POLL_MS = 100
@@ -47,7 +46,7 @@ export async function forget(connection: QueueConnection, id: string): Promise<F
   const queues = [...(await registeredHandlers(connection)), null].map((handler) => queueKey(prefix, handler))
   let erased = 0
   const running: string[] = []
-  for (const jobId of await deliveriesWith(connection, id)) {
+  for (const jobId of (await deliveriesOf(connection, [id])).get(id) ?? []) {
     const keys = Number(await redis.eval(ERASE, 0, jobId, ...queues))
     if (keys > 0) erased += 1
     else if (keys < 0) running.push(jobId)
@@ -56,27 +55,6 @@ export async function forget(connection: QueueConnection, id: string): Promise<F
   for (const queue of queues) await redis.xtrim(`${queue}events`, 'MAXLEN', 0)
   // Also when nothing was left to erase: the file may still hold what the sweep has removed.
   return { erased, running, rewritten: running.length === 0 && (await rewriteFile(redis)) }
-}
-
-/** The job ids of all deliveries with this id of the provider, in whatever state they are. */
-export async function deliveriesWith(connection: QueueConnection, id: string): Promise<string[]> {
-  const { redis, prefix } = connection
-  // A delivery that moves on meanwhile is met twice.
-  const found = new Set<string>()
-  for (const state of LISTED_STATES) {
-    for await (const jobIds of pagesOfJobIds(connection, null, state)) {
-      const names = await Promise.all(
-        jobIds.map((jobId) => redis.hget(queueKey(prefix, null) + jobId, 'name')),
-      )
-      const decoded = names.map((name) => decodeMetadata(name ?? ''))
-      for (const [index, jobId] of jobIds.entries()) if (idIn(decoded[index]) === id) found.add(jobId)
-    }
-  }
-  return [...found]
-}
-
-function idIn(decoded: DecodedMetadata | undefined): string | null {
-  return decoded?.ok === true ? decoded.metadata.id : null
 }
 
 /** False when Redis may not, or does not, rewrite; then the bytes stay until it does so by itself. */

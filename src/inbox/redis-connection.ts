@@ -12,6 +12,8 @@ export function connectForAccepting(url: string, answerWithinMs: number, log: Lo
   return connect(url, log, {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 1,
+    // What comes in one turn of the event loop is written at once.
+    enableAutoPipelining: true,
     commandTimeout: answerWithinMs,
     // Longer than a command may take: it ends a black-holed socket, so that later requests are refused at once.
     socketTimeout: answerWithinMs + 500,

@@ -12,7 +12,7 @@ import type { Inbox } from '../inbox/inbox.ts'
 import type { Readiness } from '../inbox/readiness.ts'
 import type { Logger } from '../log.ts'
 import type { ReceiverMetrics } from '../metrics.ts'
-import { sources } from '../sources/sources.ts'
+import type { Source, SourceEvent } from '../sources/source.ts'
 import { healthRoutes } from '../health-routes.ts'
 import { LineSampler } from './line-sampler.ts'
 import { markTimedOut } from './observe.ts'
@@ -27,18 +27,28 @@ const TIME_LIMITS = {
   requestTimeout: 10_000,
   /** Ends a connection that stays silent, a client that does not read its answer for one. */
   connectionTimeout: 30_000,
-  http: { headersTimeout: 5000, connectionsCheckingInterval: 1000 },
+  http: {
+    headersTimeout: 5000,
+    connectionsCheckingInterval: 1000,
+    // Of two Authorization headers Node would drop the second one without a word.
+    joinDuplicateHeaders: true,
+  },
 }
 
 /** Each open connection takes some 20 KB; the private listener has room of its own. */
 const MAX_CONNECTIONS = 4096
 const MAX_REQUESTS_PER_SOCKET = 10_000
 
+/** A source and its secrets in force, newest first. */
+export interface ServedSource {
+  readonly source: Source<SourceEvent>
+  readonly secrets: { readonly current: readonly string[] }
+}
+
 export interface ReceiverOptions {
   readonly inbox: Inbox
   readonly readiness: Readiness
-  /** The secrets in force, newest first, by name of the source; a source without is not served. */
-  readonly secrets: ReadonlyMap<string, { readonly current: readonly string[] }>
+  readonly sources: readonly ServedSource[]
   readonly bodyLimitBytes: number
   readonly answerWithinMs: number
   readonly trustProxy?: number | string[] | undefined
@@ -87,10 +97,7 @@ export function buildReceiver(options: ReceiverOptions): FastifyInstance {
       options.log.warn({ leftOut }, 'more lines like these were left out'),
     ),
   }
-  for (const source of sources) {
-    const secrets = options.secrets.get(source.name)
-    if (secrets !== undefined) app.register(webhookRoutes, { ...shared, source, secrets })
-  }
+  for (const served of options.sources) app.register(webhookRoutes, { ...shared, ...served })
   return app
 }
 

@@ -45,10 +45,9 @@ export function observeRequest(
   { metrics, sampler }: Observers,
 ): void {
   const startedAt = performance.now()
-  reply.raw.once('close', () => {
+  const conclude = (durationMs: number) => {
     const outcome = outcomeOf(request, reply)
     const { facts, failure } = request
-    const durationMs = performance.now() - startedAt
     metrics.requests.inc({ source, outcome })
     metrics.answerSeconds.observe({ source, outcome }, durationMs / 1000)
     const line = {
@@ -63,6 +62,12 @@ export function observeRequest(
     else if (!sampler.admits(outcome)) return
     else if (outcome === 'unavailable') request.log.error(line, 'webhook not stored')
     else request.log.warn({ ...line, ip: request.ip }, 'webhook refused')
+  }
+  reply.raw.once('close', () => {
+    const durationMs = performance.now() - startedAt
+    // A sender that hangs up does not undo what is being stored.
+    if (reply.raw.writableFinished || request.accepting === undefined) conclude(durationMs)
+    else void request.accepting.catch(() => {}).then(() => conclude(durationMs))
   })
 }
 
@@ -80,6 +85,8 @@ export function noteFailure(request: FastifyRequest, error: unknown): void {
 
 declare module 'fastify' {
   interface FastifyRequest {
+    /** What becomes of a request that has proven authentic. */
+    accepting: Promise<AcceptOutcome> | undefined
     facts: AuthenticFacts | undefined
     failure: UnavailableError | undefined
   }

@@ -2,14 +2,12 @@ import type { FastifyInstance } from 'fastify'
 import { BodyTooLargeError, ContentEncodingError, UnauthorizedError } from '../errors.ts'
 import { sha256Hex } from '../inbox/delivery-id.ts'
 import type { Inbox } from '../inbox/inbox.ts'
-import { idForLog } from '../log.ts'
-import { parseJson, type Source } from '../sources/source.ts'
-import type { WebhookEvent } from '../sources/sources.ts'
+import type { Source, SourceEvent } from '../sources/source.ts'
 import { noteFailure, observeRequest, type Observers } from './observe.ts'
 import type { ReadingBudget } from './reading-budget.ts'
 
 export interface WebhookRoutesOptions extends Observers {
-  readonly source: Source<WebhookEvent>
+  readonly source: Source<SourceEvent>
   readonly secrets: { readonly current: readonly string[] }
   readonly inbox: Inbox
   readonly bodyLimitBytes: number
@@ -19,10 +17,13 @@ export interface WebhookRoutesOptions extends Observers {
 
 /**
  * The paths of one source. Checks come in the order of their cost: what the headers show first, then the
- * signature over the raw bytes, and only then does anything look at the JSON.
+ * signature over the raw bytes, and only then does anything look at what they say.
  */
 export async function webhookRoutes(app: FastifyInstance, options: WebhookRoutesOptions): Promise<void> {
   const { source, secrets, inbox, bodyLimitBytes, answerWithinMs, metrics, budget } = options
+  // Nobody may send again what was not stored, so that the first one is to raise an alert: from 0, not from nothing.
+  metrics.requests.inc({ source: source.name, outcome: 'unavailable' }, 0)
+  app.decorateRequest('accepting', undefined)
   app.decorateRequest('facts', undefined)
   app.decorateRequest('failure', undefined)
   app.removeAllContentTypeParsers()
@@ -35,7 +36,7 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRoutes
       throw new ContentEncodingError()
     }
     if (Number(headers['content-length'] ?? 0) > bodyLimitBytes) throw new BodyTooLargeError()
-    if (!source.mayBeAuthentic(headers)) throw new UnauthorizedError(source.unauthorizedText)
+    if (!source.mayBeAuthentic(headers, secrets.current)) throw new UnauthorizedError(source.unauthorizedText)
     // The provider promises no content type, and Fastify refuses malformed ones before any parser runs.
     headers['content-type'] = 'application/octet-stream'
   })
@@ -49,7 +50,7 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRoutes
   app.addHook('onError', async (request, _reply, error) => noteFailure(request, error))
 
   for (const path of source.paths) {
-    app.post(path, async (request, reply) => {
+    app.post(path, async (request) => {
       const readAt = performance.now()
       const rawBody = (request.body as Buffer | undefined) ?? Buffer.alloc(0)
       const authentication = source.authenticate(request.headers, rawBody, secrets.current)
@@ -59,15 +60,12 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRoutes
       metrics.lastWebhook.set({ source: source.name }, Date.now() / 1000)
 
       const bodySha256 = sha256Hex(rawBody)
-      const json = parseJson(rawBody)
-      const identity = json && source.identify(json.value, bodySha256)
+      const body = source.parse(rawBody)
+      const identity = body && source.identify(body.value, bodySha256)
       const webhook = { requestId: request.id, source: source.name, identity, rawBody, bodySha256 }
-      const outcome = await inbox.accept(webhook, answerWithinMs - (performance.now() - readAt))
+      request.accepting = inbox.accept(webhook, answerWithinMs - (performance.now() - readAt))
+      const outcome = await request.accepting
       request.facts = { outcome, id: identity?.id ?? null, event: identity?.type ?? null }
-      if (reply.raw.destroyed) {
-        const line = { source: source.name, outcome, id: idForLog(identity?.id ?? null) }
-        request.log.info(line, 'webhook stored after its sender hung up')
-      }
       return { received: true }
     })
   }

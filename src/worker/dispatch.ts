@@ -5,8 +5,7 @@ import { decodeDelivery } from '../inbox/delivery-reader.ts'
 import { decodeMetadata } from '../inbox/envelope.ts'
 import { handlerJob, INBOX_QUEUE, replayCount } from '../inbox/queues.ts'
 import type { PayloadKeys } from '../inbox/payload-keys.ts'
-import type { Logger } from '../log.ts'
-import type { WebhookEvent } from '../sources/sources.ts'
+import { idForLog, type Logger } from '../log.ts'
 import { AttemptFailure } from './attempt-failure.ts'
 import type { HandlerHooks } from './handler-hooks.ts'
 import { LargeBodies } from './large-bodies.ts'
@@ -21,15 +20,17 @@ export interface HandlerQueue {
   readonly queue: Queue
 }
 
+interface DispatchOptions {
+  readonly keys: PayloadKeys
+  readonly staleAfterMs: number | undefined
+  readonly log: Logger
+}
+
 /** Takes deliveries from the inbox and dispatches each to the handlers that want it. */
 export function createDispatchRunner(
   handlers: readonly HandlerQueue[],
-  shared: Pick<JobRunner, 'limits' | 'stopped' | 'suspects' | 'running'> & {
-    readonly keys: PayloadKeys
-    readonly staleAfterMs: number | undefined
-    readonly hooks: HandlerHooks
-    readonly log: Logger
-  },
+  shared: Pick<JobRunner, 'limits' | 'stopped' | 'suspects' | 'running'> &
+    DispatchOptions & { readonly hooks: HandlerHooks },
 ): JobRunner {
   const { log, staleAfterMs, keys, hooks, ...rest } = shared
   const largeBodies = new LargeBodies()
@@ -40,7 +41,7 @@ export function createDispatchRunner(
     rest: undefined,
     run: (job, lost) =>
       largeBodies.inTurn(bodyLength(job), () =>
-        dispatch(job, handlers, keys, staleAfterMs, () => lost.aborted || rest.stopped.aborted),
+        dispatch(job, handlers, { keys, staleAfterMs, log }, () => lost.aborted || rest.stopped.aborted),
       ),
     onEnd(job, { failure, decision }) {
       const line = { job: job.id, decision: decision.kind }
@@ -61,8 +62,7 @@ export function createDispatchRunner(
 async function dispatch(
   job: Job,
   handlers: readonly HandlerQueue[],
-  keys: PayloadKeys,
-  staleAfterMs: number | undefined,
+  { keys, staleAfterMs, log }: DispatchOptions,
   isGivenUp: () => boolean,
 ): Promise<string[]> {
   const read = await decodeDelivery(job.name, job.data, keys)
@@ -73,9 +73,9 @@ async function dispatch(
     const text = 'this outcome came before with another body; replay it to hand it on'
     throw new AttemptFailure(metadata.hold, text, { final: true })
   }
-  const { event } = readEvent(read.delivery)
-  if (!isReplayed && isStale(event, metadata.receivedAt, staleAfterMs)) {
-    const text = `the provider created it on ${event.createdAt}; replay it to hand it on`
+  const { event, createdAt, missing } = readEvent(read.delivery)
+  if (!isReplayed && isStale(createdAt, metadata.receivedAt, staleAfterMs)) {
+    const text = `the provider created it on ${createdAt}; replay it to hand it on`
     throw new AttemptFailure('stale', text, { final: true })
   }
   const wanting = handlers.filter(({ handler }) => wantsEvent(handler, event))
@@ -85,13 +85,17 @@ async function dispatch(
       insist(() => queue.add(...handlerJob(job.id ?? '', event.type, metadata.bytes)), isGivenUp),
     ),
   )
+  if (missing.length > 0) {
+    const { source, type, id } = metadata
+    log.warn({ source, event: type, id: idForLog(id), job: job.id, missing }, 'fields are missing')
+  }
   return wanting.map(({ handler }) => handler.name)
 }
 
 /** Only what the signature covers counts: a body without a time of its own is never stale. */
-function isStale(event: WebhookEvent, receivedAt: number, staleAfterMs: number | undefined): boolean {
-  if (staleAfterMs === undefined || event.createdAt === null) return false
-  return receivedAt - Date.parse(event.createdAt) > staleAfterMs
+function isStale(createdAt: string | null, receivedAt: number, staleAfterMs: number | undefined): boolean {
+  if (staleAfterMs === undefined || createdAt === null) return false
+  return receivedAt - Date.parse(createdAt) > staleAfterMs
 }
 
 /** 0 when the metadata cannot be read: then the body will not be, either. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Worker, type Processor, type WorkerOptions } from 'bullmq'
+import { Worker, type Job, type Processor, type WorkerOptions } from 'bullmq'
 import { NO_LIMIT, type QueueRest } from './queue-rest.ts'
 
 const ASK_AGAIN_MS = 500
@@ -26,13 +26,18 @@ export async function insist<Result>(work: () => Promise<Result>, isGivenUp: () 
   }
 }
 
+/** Redis beside the service answers within a millisecond. */
+const SLOW_FETCH_MS = 50
+
 /**
  * BullMQ's worker asks a Redis that refuses at once again, thousands of times a second, and takes a finished job
- * whose end Redis refused for a failed one: on its last attempt, for a dead letter. This one waits with both, and
- * with a job whose handler rests.
+ * whose end Redis refused for a failed one: on its last attempt, for a dead letter. It fetches as many jobs as may
+ * run at once, one after the other, before it starts the first: far from Redis, their locks have ended by then. This
+ * one waits where that one hurries, and with a job whose handler rests, and starts what it has.
  */
 export class PatientWorker extends Worker {
   readonly #rest: QueueRest | undefined
+  #startsFetched = false
 
   constructor(
     queue: string,
@@ -44,10 +49,18 @@ export class PatientWorker extends Worker {
     this.#rest = rest
   }
 
-  protected override async moveToActive(...args: Parameters<Worker['moveToActive']>) {
+  protected override async moveToActive(...args: Parameters<Worker['moveToActive']>): Promise<Job> {
+    if (this.#startsFetched) {
+      this.#startsFetched = false
+      // An empty queue, which its types leave out: BullMQ then starts what it has.
+      return undefined as unknown as Job
+    }
     const takeJob = () => super.moveToActive(...args)
+    const startedAt = performance.now()
     try {
-      return await (this.#rest?.take(takeJob) ?? takeJob())
+      const next = (await (this.#rest?.take(takeJob) ?? takeJob())) as Job | undefined
+      this.#startsFetched = next !== undefined && performance.now() - startedAt > SLOW_FETCH_MS
+      return next as Job
     } catch (error) {
       await sleep(ASK_AGAIN_MS)
       throw error

@@ -61,14 +61,19 @@ describe('docker-compose.yml', await needsDocker({ compose: true }), () => {
     expect(receiver?.environment).toMatchObject({ ROLE: 'receiver', CALLCOV_WEBHOOK_SECRET: SECRET })
     expect(worker?.environment).toMatchObject({ ROLE: 'worker' })
     expect(worker?.environment).not.toHaveProperty('CALLCOV_WEBHOOK_SECRET')
+    expect(worker?.environment).not.toHaveProperty('HAMSA_WEBHOOK_TOKEN')
     for (const service of [receiver, worker]) {
       expect(service?.depends_on).toMatchObject({ redis: { condition: 'service_healthy' } })
     }
   })
 
   it('passes settings on that are given', async () => {
-    const { receiver, worker } = await readServices({ DEDUPE_TTL: '60d', HANDLER_TIMEOUT: '5m' })
-    expect(receiver?.environment).toMatchObject({ DEDUPE_TTL: '60d' })
+    const { receiver, worker } = await readServices({
+      DEDUPE_TTL: '60d',
+      HANDLER_TIMEOUT: '5m',
+      HAMSA_WEBHOOK_TOKEN: SECRET,
+    })
+    expect(receiver?.environment).toMatchObject({ DEDUPE_TTL: '60d', HAMSA_WEBHOOK_TOKEN: SECRET })
     expect(worker?.environment).toMatchObject({ DEDUPE_TTL: '60d', HANDLER_TIMEOUT: '5m' })
   })
 })

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { post, sign, signedDelivery } from '../support/deliveries.ts'
 import { sendAndHangUp, statusesOf } from '../support/ending-client.ts'
+import { startFaultProxy } from '../support/fault-proxy.ts'
 import { FRAMING_SHAPES } from '../support/framing-shapes.ts'
 import { rawRequest } from '../support/raw-http.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { startRedis } from '../support/redis-server.ts'
 import { expectStoredExactly, readStored } from '../support/stored-bodies.ts'
+import { waitFor } from '../support/wait.ts'
 
 const BODY = '{"id":"http","status":"completed"}'
 const SIGNATURE = `X-CallCov-Signature: ${sign(BODY)}\r\n`
@@ -107,6 +109,18 @@ describe('a sender', () => {
     )
     const jobs = await redis.use((client) => client.llen('test:inbox:wait'))
     expect(jobs).toBe(bodies.length)
+  })
+
+  it('HTTP-08: that hangs up while its webhook is stored is told apart from one whose webhook was not', async () => {
+    const redis = await startRedis()
+    const proxy = await startFaultProxy(redis)
+    const receiver = await startReceiver(proxy)
+    proxy.latencyMs = 100
+    await sendAndHangUp(receiver.url, signedRequest(BODY), 50)
+    await sendAndHangUp(receiver.url, signedRequest(BODY).slice(0, -5), 50)
+    const outcomes = () => receiver.logLines.map(({ outcome }) => outcome).filter(Boolean)
+    await waitFor('both to be counted', () => outcomes().length === 2)
+    expect(outcomes().toSorted()).toEqual(['aborted', 'accepted'])
   })
 
   it('HTTP-10: of any other method gets 404, 405 or 400, and nothing of its request back', async () => {

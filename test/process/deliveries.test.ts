@@ -223,7 +223,7 @@ describe('used wrongly', () => {
     [['replay', '--every', '--rate', '0'], '--rate'],
     [['discard'], 'id'],
     [['discard', ''], 'must not be empty'],
-    [['forget'], 'analysis-id'],
+    [['forget'], "missing required argument 'id'"],
     [['forget', 'a', 'b'], 'too many arguments'],
   ])('%j ends with code 2 and says why', async (args, said) => {
     const redis = await startRedis()

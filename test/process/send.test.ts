@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { callKeeper, HAMSA_TOKEN, keptCalls, waitForCalls } from '../support/calls.ts'
 import { completedAnalysis, SECRET } from '../support/deliveries.ts'
 import { recordingHandler, waitForRuns } from '../support/recorder.ts'
 import { startService, type Service } from '../support/service.ts'
@@ -165,6 +166,86 @@ describe('what it sends', () => {
   })
 })
 
+describe('as Hamsa', () => {
+  /** Sends to a service that takes webhooks of Hamsa; its handler keeps them in `kept`. */
+  async function startForCalls() {
+    const kept = join(tempDir(), 'events.jsonl')
+    const env = { HAMSA_WEBHOOK_TOKEN: `Bearer ${HAMSA_TOKEN}` }
+    const service = await startService({ env, handlers: { 'keeper.ts': callKeeper(kept) } })
+    const args = ['--source', 'hamsa', '--url', `${service.url}/webhooks/hamsa`]
+    return { kept, sendCall: (...more: string[]) => send([...args, ...more], env), args }
+  }
+
+  test('it sends the end of a call, with the token that the service has', async () => {
+    const { kept, sendCall } = await startForCalls()
+    const { code, stdout, stderr } = await sendCall('--segments', '3', '--language', 'es')
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toContain('200 {"received":true}')
+    const [event] = await waitForCalls(kept, 1)
+    expect(event).toMatchObject({
+      type: 'call.ended',
+      callId: UUID.exec(stdout)?.[0],
+      transcript: { length: 3, 1: { speaker: 'User' } },
+      outcome: { resolved: true },
+    })
+  })
+
+  test('it sends each of the five events', async () => {
+    const { kept, sendCall } = await startForCalls()
+    const types = ['call.started', 'call.answered', 'transcription.update', 'tool.executed', 'call.ended']
+    for (const type of types) {
+      expect(await sendCall('--event', type, '--id', 'one-call')).toMatchObject({ code: 0 })
+    }
+    const events = await waitForCalls(kept, types.length)
+    expect(events.map(({ type }) => type).toSorted()).toEqual(types.toSorted())
+    expect(new Set(events.map(({ callId }) => callId))).toEqual(new Set(['one-call']))
+  })
+
+  test('a duplicate is handled once, and several calls are several', async () => {
+    const { kept, sendCall } = await startForCalls()
+    const { stdout } = await sendCall('--duplicate', '--id', 'call', '--count', '3', '--json')
+    expect(JSON.parse(stdout)).toMatchObject({ sent: 6, answers: { '200': 6 } })
+    await sendCall('--id', 'later')
+    await waitFor('the last one', () => keptCalls(kept).some(({ callId }) => callId === 'later'))
+    const ids = keptCalls(kept).map(({ callId }) => callId)
+    expect(ids.toSorted()).toEqual(['call', 'call-2', 'call-3', 'later'])
+  })
+
+  test('a wrong token is refused, as expected with --bad-signature', async () => {
+    const { sendCall, args } = await startForCalls()
+    const bad = await sendCall('--bad-signature')
+    expect(bad.stdout).toContain('401 {"error":"Unauthorized"}')
+    expect(bad.code).toBe(0)
+    const wrong = await send([...args, '--secret', 'not-that-of-the-service'])
+    expect(wrong.stderr).toContain('differs from the one used here (--secret)')
+    expect(wrong.code).toBe(1)
+  })
+
+  test('a service without a token has no such path, which is explained', async () => {
+    const service = await startService()
+    const url = `${service.url}/webhooks/hamsa`
+    const { code, stderr } = await send(['--source', 'hamsa', '--url', url, '--secret', HAMSA_TOKEN])
+    expect(stderr).toContain('it ends in /webhooks/hamsa, where the service has a secret for it')
+    expect(code).toBe(1)
+  })
+
+  test.each([
+    [[], 'HAMSA_WEBHOOK_TOKEN is not set'],
+    [['--secret', HAMSA_TOKEN, '--event', 'completed'], 'call.started, call.answered, transcription.update'],
+    [['--secret', HAMSA_TOKEN, '--shape', 'event'], '--shape is for --source callcov only'],
+  ])('%j ends the command with code 2 and says why', async (args, said) => {
+    const { code, stderr } = await send(['--source', 'hamsa', ...args])
+    expect(stderr).toContain(said)
+    expect(code).toBe(2)
+  })
+
+  test('the events of Hamsa are none of CallCov', async () => {
+    const { code, stderr } = await send(['--secret', SECRET, '--event', 'call.ended'])
+    expect(stderr).toContain('--event of --source callcov is one of: completed, failed')
+    expect(code).toBe(2)
+  })
+})
+
 describe('what it finds', () => {
   test('a bad signature is refused, as expected, so that the command succeeds', async () => {
     const { service } = await startRecordingService()
@@ -280,6 +361,7 @@ describe('what it refuses', () => {
     [['--event', 'processing'], 'completed, failed'],
     [['--shape', 'round'], 'analysis, event'],
     [['--language', 'fr'], 'en, es'],
+    [['--source', 'nobody'], 'callcov, hamsa'],
     [['--url', 'localhost:8080'], '--url'],
     [['--id', ''], '--id'],
     [['--file', '/nowhere/body.json'], '/nowhere/body.json cannot be read (ENOENT)'],

@@ -8,7 +8,8 @@ import { PayloadKeys } from '../../src/inbox/payload-keys.ts'
 import { Readiness } from '../../src/inbox/readiness.ts'
 import { connectForAccepting } from '../../src/inbox/redis-connection.ts'
 import { createReceiverMetrics } from '../../src/metrics.ts'
-import { buildReceiver } from '../../src/receiver/app.ts'
+import { buildReceiver, type ServedSource } from '../../src/receiver/app.ts'
+import { callcov } from '../../src/sources/callcov/index.ts'
 import { SECRET } from './deliveries.ts'
 import type { RedisServer } from './redis-server.ts'
 import { waitFor } from './wait.ts'
@@ -23,11 +24,13 @@ export interface TestReceiver {
 
 /** The public listener in this process, on a real Redis and a real port; it closes with the test. */
 export async function startReceiver(
-  redis: RedisServer,
+  redis: Pick<RedisServer, 'url'>,
   options: {
     bodyLimitBytes?: number
     answerWithinMs?: number
+    /** Of CallCov, unless `sources` says what is served. */
     secrets?: string[]
+    sources?: readonly ServedSource[]
     /** Why it is expected to refuse; by default it is expected to accept. */
     expectReason?: UnavailableReason
   } = {},
@@ -54,7 +57,7 @@ export async function startReceiver(
   const app = buildReceiver({
     inbox,
     readiness,
-    secrets: new Map([['callcov', { current: options.secrets ?? [SECRET] }]]),
+    sources: options.sources ?? [{ source: callcov, secrets: { current: options.secrets ?? [SECRET] } }],
     bodyLimitBytes: options.bodyLimitBytes ?? 10 * 1024 * 1024,
     answerWithinMs,
     metrics: createReceiverMetrics(),

@@ -16,6 +16,8 @@ export interface ServiceSetup {
   readonly env?: NodeJS.ProcessEnv
   /** Handler files by name. */
   readonly handlers?: Record<string, string>
+  /** The file to run instead of this project's own. */
+  readonly entry?: string
 }
 
 /** The service as its users run it: a process of its own, with children of its own. */
@@ -25,13 +27,13 @@ export class Service {
   readonly dataDir: string
   #output = ''
 
-  constructor({ env = {}, handlers = {} }: ServiceSetup) {
+  constructor({ env = {}, handlers = {}, entry = ENTRY }: ServiceSetup) {
     const dir = tempDir()
     this.handlersDir = env.HANDLERS_DIR ?? join(dir, 'handlers')
     this.dataDir = env.DATA_DIR ?? join(dir, 'data')
     mkdirSync(this.handlersDir, { recursive: true })
     for (const [name, text] of Object.entries(handlers)) writeFileSync(join(this.handlersDir, name), text)
-    this.process = spawn(process.execPath, [ENTRY], {
+    this.process = spawn(process.execPath, [entry], {
       cwd: dir,
       env: {
         PATH: process.env.PATH,

@@ -55,7 +55,12 @@ const BAD_VALUES: [name: string, value: string, why: string][] = [
   ['CALLCOV_WEBHOOK_SECRET', ',,', 'nothing but separators'],
   ['CALLCOV_WEBHOOK_SECRET', 'CANARY-15-chars', 'too short'],
   ['CALLCOV_WEBHOOK_SECRET', `${GOOD_SECRET},CANARY`, 'the second one too short'],
+  ['HAMSA_WEBHOOK_TOKEN', '', 'empty'],
+  ['HAMSA_WEBHOOK_TOKEN', 'Bearer CANARY-15-chars', 'too short without the word Bearer'],
+  ['HAMSA_WEBHOOK_TOKEN', `${GOOD_SECRET} CANARY`, 'a blank, which no token has'],
+  ['HAMSA_WEBHOOK_TOKEN', `${GOOD_SECRET},CANARY`, 'the second one too short'],
   ['CALLCOV_WEBHOOK_SECRET_FILE', '/CANARY/nowhere', 'no such file'],
+  ['HAMSA_WEBHOOK_TOKEN_FILE', '/CANARY/nowhere', 'no such file'],
   ['REDIS_URL_FILE', '/CANARY/nowhere', 'no such file'],
 ]
 
@@ -114,6 +119,7 @@ describe('a secret in a file', () => {
 describe('a setting and its file', () => {
   it.each([
     ['CALLCOV_WEBHOOK_SECRET', GOOD_SECRET],
+    ['HAMSA_WEBHOOK_TOKEN', GOOD_SECRET],
     ['REDIS_URL', 'redis://redis.example'],
   ])('%s is refused when both are given', (name, value) => {
     const file = join(tempDir(), 'value')
@@ -134,6 +140,8 @@ describe('a name that is no setting', () => {
     'CALLCOV_WEBHOOK_SECRETS',
     'CALLCOV_SECRET',
     'CALLCOV_WEBHOOK_SECRET_FIEL',
+    'HAMSA_TOKEN',
+    'HAMSA_WEBHOOK_SECRET',
     'HANDLER_TIMEOUTS',
     'HANDLERS_DIRECTORY',
     'DEDUPE_TLL',
@@ -148,6 +156,8 @@ describe('a name that is no setting', () => {
 
   it.each([
     ['CALLCOV_API_KEY', 'sk_live_1'],
+    ['HAMSA_API_KEY', 'key'],
+    ['HAMSA_STUB_SERVICE_HOST', '10.0.0.1'],
     ['CALLCOV_WEBHOOK_RECEIVER_SERVICE_HOST', '10.0.0.1'],
     ['CALLCOV_WEBHOOK_RECEIVER_SERVICE_PORT', '8080'],
     ['CALLCOV_WEBHOOK_RECEIVER_SERVICE_PORT_HTTP', '8080'],

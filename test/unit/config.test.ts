@@ -20,7 +20,7 @@ describe('settings that are not given', () => {
       adminPort: 8081,
       publicUrl: undefined,
       trustProxy: undefined,
-      callcovSecrets: undefined,
+      webhookSecrets: new Map(),
       redisUrl: undefined,
       redisPrefix: 'callcov',
       dataDir: resolve('data'),
@@ -97,10 +97,23 @@ describe('settings that are given', () => {
   })
 
   it('give the secrets newest first', () => {
-    const { callcovSecrets } = loadConfig({
+    const { webhookSecrets } = loadConfig({
       CALLCOV_WEBHOOK_SECRET: `${GOOD_SECRET}-new, ${GOOD_SECRET}-old`,
     })
-    expect(callcovSecrets).toEqual({ kind: 'values', values: [`${GOOD_SECRET}-new`, `${GOOD_SECRET}-old`] })
+    expect(webhookSecrets.get('callcov')).toEqual({
+      kind: 'values',
+      values: [`${GOOD_SECRET}-new`, `${GOOD_SECRET}-old`],
+    })
+  })
+})
+
+describe('the secrets of sources', () => {
+  it('stand side by side, and each source that has none is left out', () => {
+    const token = { kind: 'values', values: [`Bearer ${GOOD_SECRET}`, `${GOOD_SECRET}-old`] }
+    const HAMSA_WEBHOOK_TOKEN = `Bearer ${GOOD_SECRET}, ${GOOD_SECRET}-old`
+    expect(loadConfig({ HAMSA_WEBHOOK_TOKEN }).webhookSecrets).toEqual(new Map([['hamsa', token]]))
+    const both = loadConfig({ HAMSA_WEBHOOK_TOKEN, CALLCOV_WEBHOOK_SECRET: GOOD_SECRET })
+    expect([...both.webhookSecrets.keys()]).toEqual(['callcov', 'hamsa'])
   })
 })
 
@@ -108,7 +121,7 @@ describe('settings kept in files', () => {
   it('let the secret file be followed by its whole path', () => {
     const file = join(tempDir(), 'secret')
     writeFileSync(file, `${GOOD_SECRET}\n`)
-    expect(loadConfig({ CALLCOV_WEBHOOK_SECRET_FILE: file }).callcovSecrets).toEqual({
+    expect(loadConfig({ CALLCOV_WEBHOOK_SECRET_FILE: file }).webhookSecrets.get('callcov')).toEqual({
       kind: 'file',
       path: file,
     })
@@ -127,11 +140,15 @@ describe('production', () => {
     expect(loadConfig({ NODE_ENV: 'staging' }).production).toBe(false)
   })
 
-  it('needs a CallCov secret and a Redis, and says both at once', () => {
+  it('needs the secret of a source and a Redis, and says both at once', () => {
     const problems = problemsOf({ NODE_ENV: 'production' })
     expect(problems).toHaveLength(2)
-    expect(problems[0]).toMatch(/^CALLCOV_WEBHOOK_SECRET is required/)
+    expect(problems[0]).toMatch(/^CALLCOV_WEBHOOK_SECRET .* or HAMSA_WEBHOOK_TOKEN .* is required/)
     expect(problems[1]).toMatch(/^REDIS_URL is required/)
+  })
+
+  it.each(['CALLCOV_WEBHOOK_SECRET', 'HAMSA_WEBHOOK_TOKEN'])('is content with %s alone', (name) => {
+    expect(problemsOf({ ...PRODUCTION, CALLCOV_WEBHOOK_SECRET: undefined, [name]: GOOD_SECRET })).toEqual([])
   })
 
   it('takes the embedded Redis when it is asked for by name', () => {

@@ -1,19 +1,16 @@
+import { cutForLog } from '../../log.ts'
+import { EVENT_TYPES, findSource } from '../../sources/sources.ts'
 import { defineHandler } from '../define-handler.ts'
 
 /** One line per event: ids, type and plain numbers. What people said, and about whom, stays out of logs. */
 export const log = defineHandler({
   name: 'log',
-  on: ['analysis.completed', 'analysis.failed'],
+  on: EVENT_TYPES,
   handle(event, context) {
-    const facts = {
-      createdAt: event.createdAt,
-      livemode: event.livemode,
-      durationSeconds: event.audio.durationSeconds,
-      segments: event.transcript.segments.length,
-      bytes: context.delivery.bytes,
-    }
-    if (event.type === 'analysis.failed')
-      context.log.info({ ...facts, errorCode: event.error.code }, 'analysis failed')
-    else context.log.info({ ...facts, partial: event.partial }, 'analysis completed')
+    const facts = Object.entries(findSource(event.source)?.logFacts(event) ?? {})
+    // Senders choose how long a text is.
+    const short = facts.map(([name, fact]) => [name, typeof fact === 'string' ? cutForLog(fact) : fact])
+    const line = { ...(Object.fromEntries(short) as object), bytes: context.delivery.bytes }
+    context.log.info(line, event.type.replace('.', ' '))
   },
 })

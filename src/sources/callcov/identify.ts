@@ -1,3 +1,4 @@
+import { providerId } from '../provider-id.ts'
 import type { Identity } from '../source.ts'
 import { ANALYSIS_EVENTS, type AnalysisEventType } from './events.ts'
 
@@ -11,17 +12,11 @@ export function identifyCallcov(json: unknown): Identity | undefined {
   const { event, status, id: objectId, analysis_id: namedId } = json as Record<string, unknown>
   const isEventShape = event !== undefined && event !== null
   const id = isEventShape
-    ? (analysisId(namedId) ?? analysisId(objectId))
-    : (analysisId(objectId) ?? analysisId(namedId))
+    ? (providerId(namedId) ?? providerId(objectId))
+    : (providerId(objectId) ?? providerId(namedId))
   const type = eventType(event, status)
   if (id === undefined || type === undefined) return undefined
   return { id, type, outcome: type === 'analysis.completed' ? 'completed' : 'failed' }
-}
-
-/** Any non-empty string, or a safe integer: past 2^53 two different numbers would share one text. */
-function analysisId(value: unknown): string | undefined {
-  if (typeof value === 'string') return value === '' ? undefined : value
-  return Number.isSafeInteger(value) ? String(value) : undefined
 }
 
 function eventType(event: unknown, status: unknown): AnalysisEventType | undefined {

@@ -1,31 +1,11 @@
 import { z } from 'zod'
+import { describeProblems, isoText, number, object, text, toInstant } from '../fields.ts'
 import type { Normalised } from '../source.ts'
 import type { AnalysisEvent } from './events.ts'
 import { identifyCallcov } from './identify.ts'
 
-/** Absent and null mean the same; a number is taken where a name is expected, as ids often are numbers. */
-const text = z
-  .union([z.string(), z.number().transform(String)])
-  .nullish()
-  .transform((value) => value ?? null)
-const number = z
-  .number()
-  .nullish()
-  .transform((value) => value ?? null)
-/** By reference: a copy would cost time on long transcripts and lose keys such as `__proto__`. */
-const object = z.custom<Record<string, unknown>>(
-  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-  { error: 'expected an object' },
-)
-/** Unix seconds as the guide shows, or ISO 8601; `Date` alone would take many a text for a time. */
-const instant = z
-  .union([z.number().transform((seconds) => seconds * 1000), z.string().regex(/^\d{4}-\d{2}-\d{2}T/)])
-  .transform((value, context) => {
-    const date = new Date(value)
-    if (!Number.isNaN(date.getTime())) return date.toISOString()
-    context.addIssue({ code: 'custom', message: 'is no point in time' })
-    return z.NEVER
-  })
+/** Unix seconds as the guide shows, or ISO 8601. */
+const instant = z.union([z.number().transform((seconds) => seconds * 1000), isoText]).transform(toInstant)
 
 const segment = z.object({
   speaker: text,
@@ -57,10 +37,7 @@ export function normaliseCallcov(json: unknown): Normalised<AnalysisEvent> {
   if (identity === undefined) return { ok: false, problem: 'no analysis id, or no known event or status' }
   const raw = json as Record<string, unknown>
   const parsed = analysis.safeParse(withWholeAnalysis(raw))
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
-    return { ok: false, problem: problems.slice(0, 5).join('; ') }
-  }
+  if (!parsed.success) return { ok: false, problem: describeProblems(parsed.error) }
   const fields = parsed.data
   const base = {
     source: 'callcov' as const,
@@ -80,12 +57,16 @@ export function normaliseCallcov(json: unknown): Normalised<AnalysisEvent> {
     },
     raw,
   }
+  const { createdAt } = base
   if (identity.outcome === 'failed') {
-    return { ok: true, event: { ...base, type: 'analysis.failed', status: 'failed', error: failure(fields) } }
+    const event = { ...base, type: 'analysis.failed', status: 'failed', error: failure(fields) } as const
+    return { ok: true, event, createdAt, missing: [] }
   }
   const results = fields.results ?? fields.result ?? undefined
+  const partial = results === undefined
   const completed = { ...base, type: 'analysis.completed', status: 'completed' } as const
-  return { ok: true, event: { ...completed, results: results ?? {}, partial: results === undefined } }
+  const event = { ...completed, results: results ?? {}, partial }
+  return { ok: true, event, createdAt, missing: partial ? ['results'] : [] }
 }
 
 /** `result` of the event shape is either the results alone or the whole analysis object around them. */

@@ -1,32 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import { SENTENCES, type SampleLanguage } from './sample-sentences.ts'
+import type { Sample, SampleOptions } from './sample-options.ts'
+import { SENTENCES } from './sample-sentences.ts'
 
-export const SAMPLE_EVENTS = ['completed', 'failed'] as const
-export const SAMPLE_SHAPES = ['analysis', 'event'] as const
-
-export interface SampleOptions {
-  readonly event: (typeof SAMPLE_EVENTS)[number]
-  /** `analysis` is the object of CallCov's webhooks guide, `event` the envelope of its best practices. */
-  readonly shape: (typeof SAMPLE_SHAPES)[number]
-  readonly language: SampleLanguage
-  /** Length of the transcript. */
-  readonly segments: number
-  readonly id?: string | undefined
-}
-
-export interface Sample {
-  readonly id: string
-  readonly body: Buffer
-}
+export const ANALYSIS_OUTCOMES = ['completed', 'failed'] as const
 
 const SPOKEN_CHARACTERS_PER_SECOND = 14
 const PAUSE_SECONDS = 0.4
 
 /** Makes the body of one webhook as CallCov sends it: a fresh id unless given one, created now. */
-export function makeSample(options: SampleOptions): Sample {
+export function makeAnalysis(options: SampleOptions): Sample {
   const { id = randomUUID(), event, shape } = options
   const created = Math.floor(Date.now() / 1000)
-  const analysis = event === 'completed' ? completed(id, created, options) : failed(id, created)
+  const analysis = event === 'failed' ? failed(id, created) : completed(id, created, options)
   const json = shape === 'analysis' ? analysis : eventAround(analysis)
   return { id, body: Buffer.from(JSON.stringify(json)) }
 }
@@ -61,7 +46,7 @@ function failed(id: string, created: number) {
   }
 }
 
-function head(id: string, created: number, status: SampleOptions['event']) {
+function head(id: string, created: number, status: (typeof ANALYSIS_OUTCOMES)[number]) {
   return {
     id,
     object: 'analysis',
