@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { forwardUrls } from './forward-urls.ts'
 import type { Secrets } from './secret-settings.ts'
-import { duration, list, privateHost, resultPath, time } from './setting-types.ts'
+import { duration, eventType, list, privateHost, resultPath, time } from './setting-types.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -15,6 +15,7 @@ export const builtinSettings = {
   FORWARD_TIMEOUT: duration('15s', { minMs: 100, maxMs: HOUR_MS }),
   FORWARD_ALLOW_PRIVATE: list(privateHost).prefault(''),
   NOTIFY_FLAGS: list(resultPath).prefault('compliance'),
+  NOTIFY_EVENTS: list(eventType).prefault('analysis.failed'),
   ARCHIVE_DIR: z.string().optional(),
   ARCHIVE_KEEP: time({ minMs: DAY_MS, maxMs: MAX_KEPT_MS }, '90d').optional(),
 }
@@ -44,7 +45,9 @@ export function toBuiltin(
             timeoutMs: env.FORWARD_TIMEOUT,
             allowPrivate: env.FORWARD_ALLOW_PRIVATE,
           },
-    notify: isNotifying ? { slackUrl, url, flagPaths: env.NOTIFY_FLAGS } : undefined,
+    notify: isNotifying
+      ? { slackUrl, url, flagPaths: env.NOTIFY_FLAGS, eventTypes: env.NOTIFY_EVENTS }
+      : undefined,
     archive:
       env.ARCHIVE_DIR === undefined
         ? undefined

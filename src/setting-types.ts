@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import bytes from 'bytes'
 import ms from 'ms'
 import { z } from 'zod'
+import { EVENT_TYPES } from './sources/sources.ts'
 
 /** What the values of settings may be: each a zod schema from the text of a variable to what the service uses. */
 
@@ -94,6 +95,13 @@ export const privateHost = z
 export const resultPath = z
   .string()
   .regex(/^[^\s.]+(\.[^\s.]+)*$/, { error: 'must be a list of paths, like compliance, quality.alerts' })
+
+export const eventType = z.string().transform((text, context) => {
+  const type = EVENT_TYPES.find((known) => known === text)
+  if (type !== undefined) return type
+  context.addIssue({ code: 'custom', message: `must be a list of event types, of ${EVENT_TYPES.join(', ')}` })
+  return z.NEVER
+})
 
 export const redisUrl = z
   .string()

@@ -20,7 +20,8 @@ Erases every delivery of the analysis or call, whatever has become of it: body, 
 Dedupe keys stay, which are digests: the same outcome sent again is answered as a duplicate, and not stored again
 unless its body differs. The handlers of the service that keep something and are on here (postgres, archive) erase it
 too: run this where the settings of the worker are.
-Not touched: what your own handlers made of it, your logs and backups, and bodies that name neither (to find them:
+Not touched: what your own handlers made of it, what forward and notify sent to others, your logs and backups, and
+bodies that name neither (to find them:
 ${typed(context, 'deliveries', '--reason unrecognised')}).
 
 ${describeExamples(context, [

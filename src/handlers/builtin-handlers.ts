@@ -39,12 +39,13 @@ export async function createBuiltinHandlers(
   }
   if (notify !== undefined) {
     const { createNotifyHandler } = await import('./builtin/notify/index.ts')
-    const { slackUrl, url, flagPaths } = notify
+    const { slackUrl, url, flagPaths, eventTypes } = notify
     handlers.push(
       createNotifyHandler({
         slackUrl: slackUrl && followOne('SLACK_WEBHOOK_URL', slackUrl),
         url: url && followOne('NOTIFY_URL', url),
         flagPaths,
+        eventTypes,
         adminUrl,
       }),
     )

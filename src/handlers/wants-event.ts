@@ -7,6 +7,10 @@ export function wantsEvent(
   event: WebhookEvent,
 ): boolean {
   if (!on.has(event.type)) return false
-  // An event that does not say counts as live: what is meant for production must not get lost.
-  return livemode === undefined || livemode === (('livemode' in event ? event.livemode : null) ?? true)
+  return livemode === undefined || livemode === isLive(event)
+}
+
+/** Not every source has a mode. Whatever does not say counts as live: what is meant for production must not get lost. */
+function isLive(event: WebhookEvent): boolean {
+  return ('livemode' in event ? event.livemode : null) ?? true
 }

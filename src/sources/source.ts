@@ -62,6 +62,8 @@ export interface Source<Event extends SourceEvent> {
   readonly name: string
   readonly paths: readonly string[]
   readonly eventTypes: readonly Event['type'][]
+  /** What its bodies are, for those they are passed on to. */
+  readonly contentType: string
   readonly secret: SourceSecret
   /** The text of its 401. */
   readonly unauthorizedText: string

@@ -1,22 +1,9 @@
 import type { Delivery } from '../handlers/define-handler.ts'
 import { deliveryId, sha256Hex } from '../inbox/delivery-id.ts'
-import type { AnalysisCompleted, AnalysisEvent, AnalysisFailed } from '../sources/callcov/events.ts'
-import { callcov } from '../sources/callcov/index.ts'
-import { parseJson } from '../sources/source.ts'
-import type { EventType, WebhookEvent } from '../sources/sources.ts'
+import { sources, type EventType, type WebhookEvent } from '../sources/sources.ts'
+import { bodyOf, type PartialEvent } from './partial-event.ts'
 
-/** As much of an event as a test is about; what is left out is as CallCov would leave it out. */
-export type PartialEvent<Type extends EventType> = Type extends 'analysis.completed'
-  ? PartialAnalysis<AnalysisCompleted>
-  : PartialAnalysis<AnalysisFailed>
-
-type Nested = 'call' | 'audio' | 'transcript' | 'error'
-type PartialAnalysis<Event extends AnalysisEvent> = Pick<Event, 'type'> &
-  Partial<Omit<Event, 'type' | 'source' | 'status' | 'raw' | Nested>> & {
-    readonly [Key in keyof Event as Extract<Key, Nested>]?: Partial<Event[Key]>
-  }
-
-/** The exact body of a webhook, as bytes, as text or as the object it holds. */
+/** The exact body of a webhook of any source, as bytes, as text or as the object that its JSON holds. */
 export interface TestBody {
   readonly body: string | Uint8Array | Readonly<Record<string, unknown>>
 }
@@ -33,17 +20,15 @@ export interface TestDelivery {
  * @throws TypeError when a body is none that the service would hand to a handler
  */
 export function createTestDelivery(given: TestEvent<EventType>): TestDelivery {
-  const content = 'body' in given ? given.body : callcovBody(given)
+  const content = 'body' in given ? given.body : bodyOf(given)
   const isBytes = typeof content === 'string' || content instanceof Uint8Array
   const rawBody = Buffer.from(isBytes ? content : JSON.stringify(content))
   const sha256 = sha256Hex(rawBody)
-  const json = parseJson(rawBody)
-  const identity = callcov.identify(json?.value, sha256)
-  if (identity === undefined) throw new TypeError('the body is no JSON, or names no id and outcome')
-  const normalised = callcov.normalise(json?.value)
+  const { source, identity, value } = recognise(rawBody, sha256)
+  const normalised = source.normalise(value)
   if (!normalised.ok) throw new TypeError(`the body does not fit: ${normalised.problem}`)
   const delivery: Delivery = {
-    id: deliveryId(callcov.name, identity.id, identity.outcome),
+    id: deliveryId(source.name, identity.id, identity.outcome),
     receivedAt: new Date().toISOString(),
     bytes: rawBody.length,
     sha256,
@@ -53,19 +38,12 @@ export function createTestDelivery(given: TestEvent<EventType>): TestDelivery {
   return { event: normalised.event, delivery }
 }
 
-/** The body from which the service would have made this event. */
-function callcovBody(event: PartialEvent<EventType>): Record<string, unknown> {
-  const { call, audio, transcript } = event
-  return {
-    id: event.analysisId ?? 'anl_test',
-    object: 'analysis',
-    created: event.createdAt,
-    livemode: event.livemode,
-    call: { agent_id: call?.agentId, contact_id: call?.contactId },
-    audio: { url: audio?.url, duration_seconds: audio?.durationSeconds, format: audio?.format },
-    transcript,
-    ...(event.type === 'analysis.failed'
-      ? { status: 'failed', error: event.error ?? {} }
-      : { status: 'completed', ...(event.partial !== true && { results: event.results ?? {} }) }),
+/** A test says nothing of the path that a body came by: the source is the first that knows it. */
+function recognise(rawBody: Buffer, sha256: string) {
+  for (const source of sources) {
+    const parsed = source.parse(rawBody)
+    const identity = parsed && source.identify(parsed.value, sha256)
+    if (identity !== undefined) return { source, identity, value: parsed?.value }
   }
+  throw new TypeError('the body is not in the form of any source, or names no id and outcome')
 }

@@ -23,6 +23,7 @@ import {
   dayFiles,
   openArchive,
 } from '../support/archived.ts'
+import { callEvent } from '../support/calls.ts'
 import { callHandler, silentLog } from '../support/handler-call.ts'
 import { missingProgram, needs, noMounts, smallDisk } from '../support/needs.ts'
 import { tempDir } from '../support/temp-dir.ts'
@@ -318,6 +319,20 @@ describe('forget', () => {
     await callHandler(archive, archived('anl_3'))
     await callHandler(archive, archived('anl_2', { days: 0, said: 'anl_2 ZANZIBAR' }))
     expect(archivedIds(dir)).toHaveLength(7)
+  })
+
+  it('erases all events of a call, and nothing of another one', async () => {
+    const dir = tempDir()
+    const archive = openArchive(dir)
+    for (const type of ['call.started', 'tool.executed', 'call.ended']) {
+      for (const callId of ['call-1', 'call-2']) {
+        const body = JSON.stringify({ ...callEvent(type, { note: 'ZANZIBAR' }), callId })
+        await callHandler(archive, { source: 'hamsa', body, receivedAt: daysAgo(0) })
+      }
+    }
+    await callHandler(archive, archived('anl_1', { callId: 'call-1' }))
+    expect(await archive.forget?.('call-1')).toBe(3)
+    expect(archivedIds(dir)).toEqual(['anl_1', 'call-2', 'call-2', 'call-2'])
   })
 
   it('removes a file of which nothing is left', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createNotifyHandler, type NotifyOptions } from '../../src/handlers/builtin/notify/index.ts'
 import { isPermanent, retryAfterMs } from '../../src/handlers/handler-errors.ts'
+import { callEvent, endedCall } from '../support/calls.ts'
 import { CANARIES } from '../support/canary.ts'
 import { callHandler, silentLog } from '../support/handler-call.ts'
 import { startTarget, type Target } from '../support/target.ts'
@@ -25,6 +26,7 @@ async function startNotify(options: Partial<NotifyOptions> & { to?: 'slack' | 'a
   const handler = createNotifyHandler({
     ...address,
     flagPaths: ['compliance'],
+    eventTypes: ['analysis.failed'],
     adminUrl: undefined,
     ...others,
   })
@@ -69,6 +71,43 @@ describe('a team is told', () => {
     expect(messages(target).map(({ text }) => text)).toEqual([
       'Compliance flags in the analysis: `anl_2` (quality.greeting)',
     ])
+  })
+
+  it('of the event types of the setting, by type, id and number alone', async () => {
+    const { target, handler, stop } = await startNotify({ eventTypes: ['call.ended', 'tool.executed'] })
+    expect(handler.on).toEqual(['analysis.completed', 'call.ended', 'tool.executed'])
+    for (const callId of ['call-1', 'call-2', 'call-3']) {
+      await callHandler(handler, { source: 'hamsa', body: JSON.stringify({ ...endedCall(), callId }) })
+    }
+    await callHandler(handler, {
+      source: 'hamsa',
+      body: JSON.stringify({ ...callEvent('tool.executed', {}), callId: 'call-1' }),
+    })
+    await stop()
+    expect(messages(target)).toMatchObject([
+      { kind: 'call.ended', count: 1, text: 'Event call.ended: `call-1`', ids: ['call-1'], reasons: {} },
+      { kind: 'tool.executed', text: 'Event tool.executed: `call-1`' },
+      { kind: 'call.ended', count: 2, ids: ['call-2', 'call-3'] },
+    ])
+    const sent = target.requests.map(({ body }) => body.toString()).join('\n')
+    for (const said of ['Delivery Desk', 'agent_1', 'conv-1', ...Object.values(CANARIES)]) {
+      expect(sent).not.toContain(said)
+    }
+  })
+
+  it('of an event that the setting does not name nothing', async () => {
+    const { target, handler, stop } = await startNotify({ eventTypes: ['call.ended'] })
+    await callHandler(handler, { fields: FAILED })
+    await callHandler(handler, { source: 'hamsa', body: JSON.stringify(callEvent('call.started', {})) })
+    await stop()
+    expect(target.requests).toEqual([])
+  })
+
+  it('of an analysis once: of its flags when it has any', async () => {
+    const { target, handler } = await startNotify({ eventTypes: ['analysis.completed'] })
+    await callHandler(handler, { fields: FLAGGED })
+    await callHandler(handler)
+    expect(messages(target).map(({ kind }) => kind)).toEqual(['analysis.flagged', 'analysis.completed'])
   })
 
   it('of nothing when all is well', async () => {

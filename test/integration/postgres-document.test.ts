@@ -17,9 +17,17 @@ it('what docs/postgres.md shows can be run as it stands there', needs(missingPos
   await asRole('receiver').handle({ ...sample('callcov-completed-es.json'), ...recent })
   await query(exampleWith('TO writer'))
   await asRole('writer').handle(sample('callcov-completed.json'))
+  await asRole('writer').handle(sample('hamsa-call-ended.json'), {
+    source: 'hamsa',
+    at: '2026-01-12T08:18:00Z',
+  })
   await query(exampleWith('TO analyst'))
 
   expect(await query(exampleWith('.segments'))).toHaveLength(10)
+  expect(await query(exampleWith('.calls'))).toEqual([
+    { agent_name: 'Delivery Desk', calls: '1', resolved: '1', sentiment: '0.74' },
+  ])
+  expect(await query(exampleWith('.call_turns'))).toHaveLength(5)
   expect(await query(exampleWith('.compliance_flags'))).toMatchObject([{ agent_id: 'agente_iñigo' }])
   expect(await query(exampleWith('.agent_quality'))).toEqual([
     { week: new Date(2025, 10, 3), calls: '1', flagged: '0', effort: '2.00' },
@@ -29,7 +37,8 @@ it('what docs/postgres.md shows can be run as it stands there', needs(missingPos
   expect(await query(mayRead)).toEqual([{ granted: true }])
   await query(exampleWith('DELETE FROM'))
   expect(await countRows({ query })).toBe(1)
-  expect(examples).toHaveLength(7)
+  expect(await countRows({ query }, 'calls')).toBe(1)
+  expect(examples).toHaveLength(9)
 })
 
 it('docs/postgres.md names every column of the tables', needs(missingPostgres()), async () => {
@@ -38,8 +47,8 @@ it('docs/postgres.md names every column of the tables', needs(missingPostgres())
   await openPostgresHandler(url).start()
   const columns = await query(
     `SELECT column_name FROM information_schema.columns
-     WHERE table_schema = 'callcov_receiver' AND table_name IN ('analyses', 'segments')`,
+     WHERE table_schema = 'callcov_receiver' AND table_name IN ('analyses', 'segments', 'calls', 'call_events', 'call_turns')`,
   )
-  expect(columns.length).toBeGreaterThan(20)
+  expect(columns.length).toBeGreaterThan(40)
   for (const { column_name: column } of columns) expect(page).toContain(`\`${String(column)}\``)
 })

@@ -32,6 +32,9 @@ describe('the schema', available, () => {
     expect(tables.map((row) => `${String(row.table_schema)}.${String(row.table_name)}`)).toEqual([
       'callcov_receiver.agent_quality',
       'callcov_receiver.analyses',
+      'callcov_receiver.call_events',
+      'callcov_receiver.call_turns',
+      'callcov_receiver.calls',
       'callcov_receiver.compliance_flags',
       'callcov_receiver.migrations',
       'callcov_receiver.segments',
@@ -82,11 +85,13 @@ describe('the schema', available, () => {
     await openPostgresHandler(database.url).start()
     await database.query(`
       DROP VIEW callcov_receiver.compliance_flags, callcov_receiver.agent_quality;
-      DELETE FROM callcov_receiver.migrations WHERE number = 2;
+      DROP TABLE callcov_receiver.calls, callcov_receiver.call_events, callcov_receiver.call_turns;
+      DELETE FROM callcov_receiver.migrations WHERE number IN (2, 3);
       INSERT INTO callcov_receiver.migrations VALUES (999, '999-of-a-newer-release.sql')`)
     await openPostgresHandler(database.url).handle(sample('callcov-completed-es.json'))
     expect(await database.query('SELECT FROM callcov_receiver.compliance_flags')).toHaveLength(1)
-    expect((await applied(database)).map(({ number }) => number)).toEqual([1, 2, 999])
+    expect(await database.query('SELECT FROM callcov_receiver.calls')).toEqual([])
+    expect((await applied(database)).map(({ number }) => number)).toEqual([1, 2, 3, 999])
   })
 
   it('is not made by halves: a migration that fails leaves nothing behind', async () => {
@@ -126,10 +131,13 @@ describe('the user of the database', available, () => {
       GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA callcov_receiver TO ${role}`)
     const handler = openPostgresHandler(postgres.server().urlOf(database.name, role))
     await handler.start()
-    await handler.handle(sample('callcov-completed.json'))
-    await handler.handle(sample('callcov-completed.json'))
+    for (let time = 0; time < 2; time += 1) {
+      await handler.handle(sample('callcov-completed.json'))
+      await handler.handle(sample('hamsa-call-ended.json'), { source: 'hamsa' })
+    }
     expect(await analyses(database)).toHaveLength(1)
     expect(await handler.forget('7c9e3b52-4f0d-4d0a-9a53-1f6e2b8c7d41')).toBe(1)
+    expect(await handler.forget('3f1c7f0e-5a2d-4c36-9b8e-71d0c5b4aa19')).toBe(1)
   })
 })
 

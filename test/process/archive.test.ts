@@ -102,7 +102,7 @@ it('the commands of the page read it', needs(missingProgram('jq')), async () => 
   const lines = commands.split('\n').filter((line) => line.startsWith('zcat') || line.startsWith('python3'))
   expect(lines.length).toBeGreaterThanOrEqual(3)
   for (const line of lines) {
-    const command = line.replaceAll(/\d{4}-\d{2}-\d{2}/g, '*').replaceAll('ANALYSIS-ID', 'call-2')
+    const command = line.replaceAll(/\d{4}-\d{2}-\d{2}/g, '*').replaceAll(/ANALYSIS-ID|CALL-ID/g, 'call-2')
     const output = execFileSync('sh', ['-c', command], { cwd: dir, stdio: 'pipe' }).toString()
     expect(output, line).toMatch(/call-\d/)
   }

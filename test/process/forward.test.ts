@@ -4,6 +4,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Webhook } from 'standardwebhooks'
 import { expect, it, onTestFinished } from 'vitest'
+import { HAMSA_TOKEN } from '../support/calls.ts'
 import { keepSecret } from '../support/canary.ts'
 import { jsonOf, runCommand } from '../support/command.ts'
 import { post, SECRET, signedDelivery } from '../support/deliveries.ts'
@@ -71,6 +72,33 @@ it('each target gets the types it wants, and no other secret or header of the se
     expect(headers).not.toHaveProperty('x-callcov-signature')
     expect(JSON.stringify(headers)).not.toContain(SECRET)
   }
+})
+
+it('a call of Hamsa arrives as it came, with its source, at those who want its type', async () => {
+  const [ended, all, analyses] = [await startTarget(), await startTarget(), await startTarget()]
+  const secret = signingSecret()
+  const service = await startForwarding(
+    `ended=${ended.url} call.ended, all=${all.url}, analyses=${analyses.url} analysis.completed`,
+    { FORWARD_SECRET: secret, HAMSA_WEBHOOK_TOKEN: HAMSA_TOKEN },
+  )
+  const hamsa = ['send', '--source', 'hamsa', '--url', `${service.url}/webhooks/hamsa`]
+  for (const event of ['call.started', 'call.ended']) {
+    const sent = await runCommand([...hamsa, '--secret', HAMSA_TOKEN, '--event', event, '--id', 'call-1'])
+    expect(sent).toMatchObject({ code: 0 })
+  }
+  await sendTo(service)
+  await waitFor('all requests', () => all.requests.length === 3)
+  await waitFor('the others', () => ended.requests.length === 1 && analyses.requests.length === 1)
+  const request = await firstRequest(ended)
+  expect(verifies(request, secret)).toBe(true)
+  expect(JSON.parse(request.body.toString())).toMatchObject({ eventType: 'call.ended', callId: 'call-1' })
+  expect(request.headers).toMatchObject({
+    'content-type': 'application/json',
+    'x-webhook-source': 'hamsa',
+    'x-webhook-event': 'call.ended',
+  })
+  expect(JSON.stringify(request.headers)).not.toContain(HAMSA_TOKEN)
+  expect(request.headers).not.toHaveProperty('authorization')
 })
 
 it('in development signs with a secret of its own, which its owner alone may read', async () => {

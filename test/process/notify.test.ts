@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { callDelivery, HAMSA_TOKEN } from '../support/calls.ts'
 import { keepSecret } from '../support/canary.ts'
 import { jsonOf, runCommand } from '../support/command.ts'
 import { waitForDead } from '../support/dead-letters.ts'
@@ -54,6 +55,20 @@ it('the address may stand in a file, and another service is told of compliance f
     count: 1,
     ids: ['call-2'],
     reasons: { 'quality.greeting.present': 1 },
+  })
+})
+
+it('a team that asks for it is told of calls of Hamsa', async () => {
+  const target = await startTarget()
+  const service = await startService({
+    env: { NOTIFY_URL: target.url, NOTIFY_EVENTS: 'call.ended', HAMSA_WEBHOOK_TOKEN: HAMSA_TOKEN },
+  })
+  const fields = { callId: 'call-3' }
+  await post(`${service.url}/webhooks/hamsa`, callDelivery({ fields }))
+  expect(await firstMessage(target)).toMatchObject({
+    kind: 'call.ended',
+    text: 'Event call.ended: `call-3`',
+    count: 1,
   })
 })
 

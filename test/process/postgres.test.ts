@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { CALL_EVENTS } from '../../src/sources/hamsa/events.ts'
+import { HAMSA_TOKEN } from '../support/calls.ts'
 import { jsonOf, runCommand } from '../support/command.ts'
 import { post, SECRET, signedDelivery } from '../support/deliveries.ts'
 import { needs } from '../support/needs.ts'
@@ -34,6 +36,41 @@ describe('with DATABASE_URL', needs(missingPostgres()), () => {
     expect(await runCommand(['forget', 'mine', '--yes'], env)).toMatchObject({ code: 0 })
     expect(await countRows(database)).toBe(1)
     expect(await countRows(database, 'segments')).toBe(0)
+  })
+
+  it("the service stores Hamsa's calls too", async () => {
+    const database = await postgres.createDatabase()
+    const service = await startService({
+      env: { DATABASE_URL: database.url, HAMSA_WEBHOOK_TOKEN: HAMSA_TOKEN },
+    })
+    const url = `${service.url}/webhooks/hamsa`
+    const send = async (event: string) =>
+      await runCommand(
+        ['send', '--source', 'hamsa', '--event', event, '--url', url, '--id', 'mine', '--segments', '7'],
+        { HAMSA_WEBHOOK_TOKEN: HAMSA_TOKEN },
+      )
+    for (const event of CALL_EVENTS) expect(await send(event)).toMatchObject({ code: 0 })
+    await waitFor('the events', async () => (await countRows(database, 'call_events')) === CALL_EVENTS.length)
+    expect(await countRows(database, 'call_turns')).toBe(7)
+    expect(
+      await database.query(
+        `SELECT call_id, agent_name, ended, started_at < answered_at AND answered_at < ended_at AS in_order,
+           outcome ->> 'resolved' AS resolved
+         FROM callcov_receiver.calls`,
+      ),
+    ).toEqual([
+      { call_id: 'mine', agent_name: 'Harbour Broadband', ended: true, in_order: true, resolved: 'true' },
+    ])
+
+    const env = { DATA_DIR: service.dataDir, DATABASE_URL: database.url }
+    // The log handler may still be at work.
+    await waitFor(
+      'the call to be forgotten',
+      async () => (await runCommand(['forget', 'mine', '--yes'], env)).code === 0,
+    )
+    for (const table of ['calls', 'call_events', 'call_turns']) {
+      expect([table, await countRows(database, table)]).toEqual([table, 0])
+    }
   })
 
   it('two services on one Redis start together and store everything', async () => {

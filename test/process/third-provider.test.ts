@@ -3,8 +3,12 @@ import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
+import { archivedEvents, dayFiles } from '../support/archived.ts'
+import { runCommand } from '../support/command.ts'
 import { post, signedDelivery } from '../support/deliveries.ts'
+import { startRedis } from '../support/redis-server.ts'
 import { startService } from '../support/service.ts'
+import { startTarget } from '../support/target.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { COURIER_KEY, parcelDelivery } from '../support/third-provider.ts'
 import { waitFor } from '../support/wait.ts'
@@ -70,6 +74,46 @@ export const weightOf = (event: EventOf<'parcel.lost'>): number | null => event.
   await waitFor('the log handler', () => service.logLines({ handler: 'log', source: 'courier' }).length >= 2)
   expect(service.logLines({ handler: 'log', msg: 'parcel delivered' })).toMatchObject([{ weightGrams: 1200 }])
   expect(service.output).toContain('/webhooks/courier\n')
+})
+
+it('the built-in handlers take the events of a third provider without a change', async () => {
+  const [project, dir, redis] = [projectWithCourier(), join(tempDir(), 'archive'), await startRedis()]
+  const [told, forwardedTo] = [await startTarget(), await startTarget()]
+  const service = await startService({
+    entry: join(project, 'src/main.ts'),
+    env: {
+      COURIER_SIGNING_KEY: COURIER_KEY,
+      REDIS_URL: redis.url,
+      ARCHIVE_DIR: dir,
+      NOTIFY_URL: told.url,
+      NOTIFY_EVENTS: 'parcel.lost',
+      FORWARD_URLS: `desk=${forwardedTo.url} parcel.lost`,
+      FORWARD_ALLOW_PRIVATE: '127.0.0.1',
+    },
+  })
+  const delivery = parcelDelivery({ fields: { event: 'parcel.lost', parcel: 'P-7 ñ' } })
+  expect((await post(`${service.url}/webhooks/courier`, delivery)).status).toBe(200)
+
+  const ended = () => service.logLines({ msg: 'handled', source: 'courier' })
+  await waitFor('all handlers', () => ended().length === 4)
+  expect(ended().map(({ decision }) => decision)).toEqual(['done', 'done', 'done', 'done'])
+  expect(archivedEvents(dir)).toMatchObject([
+    { id: 'P-7 ñ', source: 'courier', type: 'parcel.lost', body: delivery.body, bodyEncoding: 'utf8' },
+  ])
+  expect(JSON.parse(String(told.requests[0]?.body))).toMatchObject({
+    kind: 'parcel.lost',
+    text: 'Event parcel.lost: `P-7 ñ`',
+  })
+  expect(forwardedTo.requests[0]?.body.toString()).toBe(delivery.body)
+  expect(forwardedTo.requests[0]?.headers).toMatchObject({
+    'content-type': 'application/x-www-form-urlencoded',
+    'x-webhook-source': 'courier',
+  })
+
+  const env = { REDIS_URL: redis.url, ARCHIVE_DIR: dir }
+  const forgotten = await runCommand(['forget', 'P-7 ñ', '--yes'], env)
+  expect(forgotten).toMatchObject({ code: 0, stdout: expect.stringContaining('archive: erased 1') as string })
+  expect(dayFiles(dir)).toEqual([])
 })
 
 it('the settings of a third provider are checked like those of the others', async () => {

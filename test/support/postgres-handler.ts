@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { pino } from 'pino'
 import { onTestFinished } from 'vitest'
 import { createPostgresHandler } from '../../src/handlers/builtin/postgres/index.ts'
-import { callHandler } from './handler-call.ts'
+import { callHandler, type HandlerCall } from './handler-call.ts'
 
 const log = pino({ level: 'silent' })
 
@@ -10,6 +10,8 @@ export interface RunOptions {
   /** When the delivery was received. */
   readonly at?: string
   readonly signal?: AbortSignal
+  /** Whose body it is; CallCov's unless said. */
+  readonly source?: HandlerCall['source']
 }
 
 /** The handler `postgres` as the worker calls it; it stops with the test. */
@@ -23,11 +25,12 @@ export function openPostgresHandler(databaseUrl: string | (() => string)) {
     stop: async () => void (await handler.stop?.()),
     forget: async (id: string) => await handler.forget?.(id),
     /** @param json what was sent; a text is the body itself */
-    async handle(json: unknown, { at, signal }: RunOptions = {}): Promise<void> {
+    async handle(json: unknown, { at, signal, source }: RunOptions = {}): Promise<void> {
       await callHandler(handler, {
         body: typeof json === 'string' ? json : JSON.stringify(json),
         ...(at !== undefined && { receivedAt: at }),
         ...(signal !== undefined && { signal }),
+        ...(source !== undefined && { source }),
       })
     },
   }

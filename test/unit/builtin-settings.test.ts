@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { loadBuiltinSettings, loadConfig } from '../../src/config.ts'
+import { EVENT_TYPES } from '../../src/sources/sources.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { PRODUCTION, problemsOf, refusalText } from './support/settings.ts'
 
@@ -37,6 +38,7 @@ describe('the built-in handlers', () => {
       slackUrl: value(slack),
       url: undefined,
       flagPaths: ['compliance'],
+      eventTypes: ['analysis.failed'],
     })
     expect(builtinOf({ NOTIFY_URL: 'http://alerts.example' }).notify).toMatchObject({
       slackUrl: undefined,
@@ -62,6 +64,8 @@ describe('the built-in handlers', () => {
     })
     const notify = { NOTIFY_URL: 'http://a.example', NOTIFY_FLAGS: 'compliance.alerts, quality' }
     expect(builtinOf(notify).notify?.flagPaths).toEqual(['compliance.alerts', 'quality'])
+    const told = { NOTIFY_URL: 'http://a.example', NOTIFY_EVENTS: 'analysis.failed, call.ended' }
+    expect(builtinOf(told).notify?.eventTypes).toEqual(['analysis.failed', 'call.ended'])
     expect(builtinOf({ ARCHIVE_DIR: '/a', ARCHIVE_KEEP: '90d' }).archive?.keepMs).toBe(90 * DAY_MS)
     expect(loadConfig({ ADMIN_URL: 'https://admin.example/' }).adminUrl).toBe('https://admin.example')
   })
@@ -111,12 +115,20 @@ describe('a setting of a built-in handler that cannot work', () => {
     ['SLACK_WEBHOOK_URL', 'CANARY'],
     ['NOTIFY_URL', 'ftp://CANARY.example'],
     ['NOTIFY_FLAGS', 'compliance..CANARY'],
+    ['NOTIFY_EVENTS', 'analysis.failed, call.CANARY'],
+    ['NOTIFY_EVENTS', 'call.ended,,CANARY'],
     ['ADMIN_URL', 'CANARY'],
     ['ARCHIVE_KEEP', '23h'],
     ['ARCHIVE_KEEP', 'CANARY'],
   ])('%s=%s is refused by name alone', (name, text) => {
     expect(problemsOf({ [name]: text })).toEqual([expect.stringMatching(`^${name} `)])
     expect(refusalText({ [name]: text })).not.toContain('CANARY')
+  })
+
+  it('is also an event type that no provider sends; those that are sent are named', () => {
+    expect(problemsOf({ NOTIFY_EVENTS: 'call.finished' })).toEqual([
+      `NOTIFY_EVENTS must be a list of event types, of ${EVENT_TYPES.join(', ')}`,
+    ])
   })
 
   it('is also one of two where only one can be', () => {
@@ -139,6 +151,7 @@ describe('names near those of the built-in handlers', () => {
     'FORWARD_URL',
     'FORWARD_SECRETS',
     'NOTIFY_FLAG',
+    'NOTIFY_EVENT',
     'ARCHIVE_DIRECTORY',
     'LOG_EVENT',
     'SLACK_WEBHOOK_URL_FIEL',

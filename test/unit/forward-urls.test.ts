@@ -20,7 +20,13 @@ describe('FORWARD_URLS', () => {
       'https://x.example  analysis.failed\tanalysis.completed analysis.failed',
       'x-example',
       'https://x.example/',
-      EVENT_TYPES,
+      ['analysis.completed', 'analysis.failed'],
+    ],
+    [
+      'https://x.example call.ended tool.executed',
+      'x-example',
+      'https://x.example/',
+      ['tool.executed', 'call.ended'],
     ],
   ])('%s is the target %s', (text, name, url, on) => {
     expect(targetsOf(text)).toEqual([{ name, url, on }])

@@ -21,7 +21,7 @@ const GROUPS = {
   CON: 2,
   HAM: 6,
 }
-const LATER = /^(ADM|SSR|CON)-|^(REP-12|RED-16|OVL-07|OVL-08|HTTP-09)$/
+const LATER = /^(ADM|CON)-|^(REP-12|RED-16|OVL-07|HTTP-09)$/
 
 const ids = Object.entries(GROUPS).flatMap(([group, count]) =>
   Array.from({ length: count }, (_, index) => `${group}-${String(index + 1).padStart(2, '0')}`),

@@ -11,6 +11,7 @@ export const callcov: Source<AnalysisEvent> = {
   // The provider's two guides name one path each.
   paths: ['/webhooks/callcov', '/webhooks/analysis'],
   eventTypes: ANALYSIS_EVENTS,
+  contentType: 'application/json',
   secret: {
     setting: 'CALLCOV_WEBHOOK_SECRET',
     origin: 'the CallCov dashboard',

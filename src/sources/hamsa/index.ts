@@ -9,6 +9,7 @@ export const hamsa: Source<CallEvent> = {
   name: 'hamsa',
   paths: ['/webhooks/hamsa'],
   eventTypes: CALL_EVENTS,
+  contentType: 'application/json',
   secret: {
     setting: 'HAMSA_WEBHOOK_TOKEN',
     origin: "the agent's webhook settings at Hamsa",

@@ -7,7 +7,9 @@ import {
   readLineKey,
 } from '../../../src/handlers/builtin/archive/archive-line.ts'
 import type { Delivery } from '../../../src/handlers/define-handler.ts'
+import { hamsa } from '../../../src/sources/hamsa/index.ts'
 import { parseJson } from '../../../src/sources/source.ts'
+import { readCallFixture } from '../../support/calls.ts'
 import { HOSTILE_IDS } from '../../support/hostile-strings.ts'
 import { anyJson } from '../support/arbitrary-json.ts'
 import { completedEvent } from '../support/normalised.ts'
@@ -53,6 +55,40 @@ describe('an archived line', () => {
 
   it('leaves out a byte-order mark, which JSON allows only at the start', () => {
     expect(lineOf('\u{feff}{}')).toContain(',"body":{}}\n')
+  })
+
+  it.each([
+    ['a form', Buffer.from('event=a&note=%22,\r\n"body":1'), 'utf8' as const],
+    ['a text with a byte-order mark', Buffer.from('\u{feff}a=é\u2028'), 'utf8' as const],
+    ['nothing', Buffer.alloc(0), 'utf8' as const],
+    ['no text either', Buffer.from([0x7b, 0xff, 0x0a, 0x22]), 'base64' as const],
+  ])('holds a body that is no JSON as a text that gives back its bytes: %s', (_what, body, bodyEncoding) => {
+    const line = formatLine(EVENT, deliveryOf(body))
+    expect(line.indexOf('\n')).toBe(line.length - 1)
+    const read = JSON.parse(line.toString()) as { body: string }
+    expect(read).toMatchObject({ id: 'anl_1', bodyEncoding })
+    expect(Buffer.from(read.body, bodyEncoding)).toEqual(body)
+    expect(readLineKey(line)?.key).toEqual(archiveKey(deliveryOf(body)))
+  })
+
+  it('holds any bytes on one line that is JSON', () => {
+    fc.assert(
+      fc.property(fc.uint8Array(), (bytes) => {
+        const line = lineOf(Buffer.from(bytes))
+        expect(line.indexOf('\n')).toBe(line.length - 1)
+        expect(JSON.parse(line)).toMatchObject({ id: 'anl_1' })
+      }),
+    )
+  })
+
+  it('says of a call its id', () => {
+    const body = readCallFixture('hamsa-call-ended.json')
+    const normalised = hamsa.normalise(hamsa.parse(body)?.value)
+    if (!normalised.ok) throw new Error(normalised.problem)
+    const line = formatLine(normalised.event, deliveryOf(body))
+    const { callId } = normalised.event
+    expect(JSON.parse(line.toString())).toMatchObject({ id: callId, source: 'hamsa', type: 'call.ended' })
+    expect(isLineAbout(line, callId)).toBe(true)
   })
 
   it('holds any body so that it reads the same, on one line', () => {

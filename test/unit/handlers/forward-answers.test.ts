@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { judgeAnswer } from '../../../src/handlers/builtin/forward/judge-answer.ts'
-import { retryAfterOf } from '../../../src/handlers/builtin/forward/retry-after.ts'
+import { retryAfterOf } from '../../../src/handlers/builtin/http/retry-after.ts'
 import { isPermanent, retryAfterMs } from '../../../src/handlers/handler-errors.ts'
 
 const NOW = Date.parse('2026-01-02T03:04:05Z')

@@ -27,6 +27,12 @@ describe('the text of a message', () => {
       many(one('job-1', 'inbox schema'), one('job-2', 'crm failed'), one('job-3', 'crm failed')),
       '3 new dead letters since 05:06:07 UTC: `job-1`, `job-2`, `job-3` (crm failed: 2, inbox schema: 1)',
     ],
+    ['call.ended' as const, one('call-1'), 'Event call.ended: `call-1`'],
+    [
+      'call.ended' as const,
+      many(one('call-1'), one('call-2')),
+      '2 events call.ended since 05:06:07 UTC: `call-1`, `call-2`',
+    ],
   ])('of %s', (kind, notice, text) => {
     expect(formatText(kind, notice)).toBe(text)
   })

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { wantsEvent } from '../../../src/handlers/wants-event.ts'
+import { hamsa } from '../../../src/sources/hamsa/index.ts'
+import { endedCall } from '../../support/calls.ts'
 import { completedAnalysis } from '../../support/deliveries.ts'
 import { completedEvent } from '../support/normalised.ts'
 
@@ -21,5 +23,15 @@ describe('a handler', () => {
     expect({ live: wants(eventIn(true)), test: wants(eventIn(false)), silent: wants(eventIn()) }).toEqual(
       expected,
     )
+  })
+
+  it.each([
+    [undefined, true],
+    [true, true],
+    [false, false],
+  ])('with livemode %s is given events of a source that has no mode: %s', (livemode, expected) => {
+    const normalised = hamsa.normalise(endedCall())
+    if (!normalised.ok) throw new Error(normalised.problem)
+    expect(wantsEvent({ on: new Set(['call.ended']), livemode }, normalised.event)).toBe(expected)
   })
 })

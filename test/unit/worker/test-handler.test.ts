@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { defineHandler, PermanentError, RetryLater, testHandler } from '../../../src/index.ts'
-import type { AnalysisCompleted, HandlerContext } from '../../../src/index.ts'
+import { deliveryId, sha256Hex } from '../../../src/inbox/delivery-id.ts'
+import type { AnalysisCompleted, CallEvent, HandlerContext } from '../../../src/index.ts'
+import { HAMSA_FIXTURES, readCallFixture } from '../../support/calls.ts'
 import { completedAnalysis } from '../../support/deliveries.ts'
 
 function handling(handle: (event: AnalysisCompleted, context: HandlerContext) => unknown, options = {}) {
@@ -46,6 +48,46 @@ describe('testHandler', () => {
       { type: 'analysis.failed', error: { message: 'no audio', code: 'E1' } },
       { partial: true, results: {} },
     ])
+  })
+
+  it('hands over calls made from what the test is about', async () => {
+    const seen: CallEvent[] = []
+    const desk = defineHandler({
+      name: 'desk',
+      on: ['call.started', 'tool.executed', 'call.ended'],
+      handle: (event) => seen.push(event),
+    })
+    await testHandler(desk, { type: 'call.started' })
+    await testHandler(desk, { type: 'tool.executed', callId: 'c-1', data: { toolName: 'book' } })
+    const ended = {
+      type: 'call.ended',
+      timestamp: '2026-01-12T08:17:44.310Z',
+      agentName: 'Desk',
+      recordingUrl: 'https://audio.example/1.mp3',
+      transcript: [{ speaker: 'User', text: 'Hello' }],
+      outcome: { resolved: true },
+    } as const
+    expect(await testHandler(desk, ended)).toEqual({ outcome: 'done' })
+    expect(seen).toMatchObject([
+      { type: 'call.started', source: 'hamsa', callId: 'call_test', timestamp: null, data: null },
+      { type: 'tool.executed', callId: 'c-1', data: { toolName: 'book' } },
+      { ...ended, conversationId: null, data: { outcomeResult: { resolved: true } } },
+    ])
+  })
+
+  it.each(HAMSA_FIXTURES)('takes the body of %s as its source would', async (file) => {
+    const ids: string[] = []
+    const desk = defineHandler({
+      name: 'desk',
+      on: ['tool.executed', 'transcription.update', 'call.ended'],
+      livemode: true,
+      handle: ({ callId }, { delivery }) => ids.push(callId, delivery.id),
+    })
+    const body = readCallFixture(file)
+    expect(await testHandler(desk, { body })).toEqual({ outcome: 'done' })
+    const { callId, eventType, timestamp } = JSON.parse(body.toString()) as Record<string, string>
+    const outcome = `${eventType} ${timestamp} ${sha256Hex(body)}`
+    expect(ids).toEqual([callId, deliveryId('hamsa', String(callId), outcome)])
   })
 
   it.each([
@@ -134,5 +176,8 @@ describe('testHandler', () => {
     await testHandler(crm, { type: 'analysis.completed', error: {} })
     // @ts-expect-error 2322: the handler does not want it.
     await testHandler(crm, { type: 'analysis.failed' })
+    const desk = defineHandler({ name: 'desk', on: ['call.started'], handle: () => 'done' })
+    // @ts-expect-error 2353: of a call that starts there is no transcript.
+    await testHandler(desk, { type: 'call.started', transcript: [] })
   })
 })

@@ -1,5 +1,7 @@
+import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
-import type { WebhookEvent } from '../../../sources/sources.ts'
+import { parseJson } from '../../../sources/source.ts'
+import { eventId, type WebhookEvent } from '../../../sources/sources.ts'
 import type { Delivery } from '../../define-handler.ts'
 
 const LINE_FEED = 0x0a
@@ -19,39 +21,43 @@ interface LineFields {
   readonly source: string
   readonly type: string
   readonly origin: string
+  /** Of a body that is no JSON, and is written as a text: what the text is. */
+  readonly bodyEncoding?: 'utf8' | 'base64'
 }
 
-/**
- * One event as one line of JSON. The body is the text as received, as writing it anew would change large numbers and
- * lose repeated keys; only its line breaks, which JSON allows between tokens alone, become spaces.
- */
+/** One event as one line of JSON. */
 export function formatLine(event: WebhookEvent, delivery: Delivery): Buffer {
+  const body = delivery.body()
+  const isJson = parseJson(body) !== undefined
   const fields: LineFields = {
-    id: idOf(event),
+    id: eventId(event, delivery.sha256),
     deliveryId: delivery.id,
     sha256: delivery.sha256,
     receivedAt: delivery.receivedAt,
     source: event.source,
     type: event.type,
     origin: delivery.origin,
+    ...(!isJson && { bodyEncoding: isUtf8(body) ? 'utf8' : 'base64' }),
   }
-  const start = Buffer.from(JSON.stringify(fields).slice(0, -1) + BODY_FIELD)
-  const body = delivery.body()
-  const hasMark = body.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK)
-  const text = hasMark ? body.subarray(BYTE_ORDER_MARK.length) : body
-  const line = Buffer.concat([start, text, Buffer.from('}\n')])
-  // Most have none, and are searched in no time.
-  if (text.includes(LINE_FEED) || text.includes(CARRIAGE_RETURN)) {
-    for (let at = start.length; at < line.length - 1; at += 1) {
-      if (line[at] === LINE_FEED || line[at] === CARRIAGE_RETURN) line[at] = SPACE
-    }
-  }
-  return line
+  const start = JSON.stringify(fields).slice(0, -1) + BODY_FIELD
+  const written = isJson ? onOneLine(body) : Buffer.from(JSON.stringify(body.toString(fields.bodyEncoding)))
+  return Buffer.concat([Buffer.from(start), written, Buffer.from('}\n')])
 }
 
-/** What `forget` is given to find the event by. */
-function idOf(event: WebhookEvent): string {
-  return event.analysisId
+/**
+ * The text as received, as writing it anew would change large numbers and lose repeated keys; only its line breaks,
+ * which JSON allows between tokens alone, become spaces.
+ */
+function onOneLine(json: Buffer): Buffer {
+  const hasMark = json.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK)
+  const text = hasMark ? json.subarray(BYTE_ORDER_MARK.length) : json
+  // Most have none, and are searched in no time.
+  if (!text.includes(LINE_FEED) && !text.includes(CARRIAGE_RETURN)) return text
+  const line = Buffer.from(text)
+  for (const [at, byte] of line.entries()) {
+    if (byte === LINE_FEED || byte === CARRIAGE_RETURN) line[at] = SPACE
+  }
+  return line
 }
 
 /** Whether an archived line is about this id of the provider. */

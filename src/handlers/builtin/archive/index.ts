@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { EVENT_TYPES } from '../../../sources/sources.ts'
 import { defineHandler, type Handler } from '../../define-handler.ts'
 import { archiveKey, formatLine } from './archive-line.ts'
 import { Archive, dayOf, type ArchiveOptions } from './archive.ts'
@@ -13,7 +14,7 @@ export function createArchiveHandler(options: Omit<ArchiveOptions, 'log'>): Hand
 
   return defineHandler({
     name: 'archive',
-    on: ['analysis.completed', 'analysis.failed'],
+    on: EVENT_TYPES,
     breaker: { failures: 5, openFor: '30s' },
     async start({ log }) {
       const removeOld = () => open(log).removeOld()

@@ -1,5 +1,5 @@
 import type { ForwardTarget } from '../../../forward-urls.ts'
-import type { EventOf, EventType } from '../../../sources/sources.ts'
+import { sourceOf, type WebhookEvent } from '../../../sources/sources.ts'
 import { defineHandler, type Handler, type HandlerContext } from '../../define-handler.ts'
 import { RefusedAddressError } from '../http/guarded-lookup.ts'
 import { HttpClient, type HttpAnswer } from '../http/post.ts'
@@ -50,7 +50,7 @@ function createForwardHandler(
 
 /** Made anew: nothing of the provider's request travels on but the body. */
 function headersOf(
-  event: EventOf<EventType>,
+  event: WebhookEvent,
   { delivery, replay }: HandlerContext,
   body: Buffer,
   secrets: readonly string[],
@@ -58,7 +58,7 @@ function headersOf(
   // A replay is a wish to have it done once more, which the far side's memory of the key would prevent.
   const key = replay === 0 ? delivery.id : `${delivery.id}-r${replay}`
   return {
-    'content-type': 'application/json',
+    'content-type': sourceOf(event).contentType,
     'user-agent': 'callcov-webhook-receiver',
     'idempotency-key': key,
     'x-webhook-event': event.type,

@@ -1,5 +1,5 @@
 import { PermanentError, RetryLater } from '../../handler-errors.ts'
-import { retryAfterOf } from './retry-after.ts'
+import { retryAfterOf } from '../http/retry-after.ts'
 
 /** Client errors that another attempt may find gone. */
 const PASSING = new Set([408, 409, 425, 429])

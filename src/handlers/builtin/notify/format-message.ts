@@ -5,8 +5,13 @@ const ID_CHARACTERS = 64
 /** Control characters, what turns the direction of a line or breaks it, and what ends a code span. */
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}`]/gu
 
-/** How one thing of a kind is announced, and many. */
-const SUBJECTS: Readonly<Record<NoticeKind, { readonly one: string; readonly many: string }>> = {
+interface Subject {
+  readonly one: string
+  readonly many: string
+}
+
+/** How one thing of a kind is announced, and many; other events by their type. */
+const SUBJECTS: Readonly<Partial<Record<NoticeKind, Subject>>> = {
   'analysis.failed': { one: 'Analysis failed', many: 'analyses failed' },
   'analysis.flagged': { one: 'Compliance flags in the analysis', many: 'analyses with compliance flags' },
   'dead-letter': { one: 'New dead letter', many: 'new dead letters' },
@@ -15,7 +20,7 @@ const SUBJECTS: Readonly<Record<NoticeKind, { readonly one: string; readonly man
 /** The message for people, in one line. */
 export function formatText(kind: NoticeKind, notice: Notice): string {
   const { count, since, ids } = notice
-  const { one, many } = SUBJECTS[kind]
+  const { one, many } = SUBJECTS[kind] ?? { one: `Event ${kind}`, many: `events ${kind}` }
   const subject = count === 1 ? one : `${count} ${many} since ${since.toISOString().slice(11, 19)} UTC`
   const shown = ids.map((id) => `\`${printable(id)}\``)
   const named = count > ids.length ? `${shown.join(', ')} and ${count - ids.length} more` : shown.join(', ')

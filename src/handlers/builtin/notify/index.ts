@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
-import type { WebhookEvent } from '../../../sources/sources.ts'
-import { defineHandler, type Handler } from '../../define-handler.ts'
+import { eventId, type EventType, type WebhookEvent } from '../../../sources/sources.ts'
+import { defineHandler, type Delivery, type Handler } from '../../define-handler.ts'
 import { HttpClient } from '../http/post.ts'
 import { describeFlag } from './describe-flag.ts'
 import { findFlags } from './find-flags.ts'
@@ -12,7 +12,7 @@ import { sendMessage, type Messenger } from './send-message.ts'
 const NAME = 'notify'
 const EVERY_MS = 60_000
 const STOP_WITHIN_MS = 4000
-/** One per kind of notice, and one to spare. */
+/** Messages are few, whatever they are about. */
 const MAX_SOCKETS = 4
 /** A word that the provider chose; anything longer may be about the call. */
 const PLAIN_CODE = /^[\w.-]{1,60}$/
@@ -25,12 +25,15 @@ export interface NotifyOptions {
   readonly url: (() => string) | undefined
   /** Paths below `results` at which flags are looked for. */
   readonly flagPaths: readonly string[]
+  /** Of each event of these types something is told. */
+  readonly eventTypes: readonly EventType[]
   /** Address of the private page, for links. */
   readonly adminUrl: string | undefined
 }
 
-/** Tells a team of failed analyses, of compliance flags and of dead letters, in at most one message a minute of each. */
-export function createNotifyHandler({ slackUrl, url, flagPaths, adminUrl }: NotifyOptions): Handler {
+/** Tells a team of events, of compliance flags and of dead letters, in at most one message a minute of each kind. */
+export function createNotifyHandler(options: NotifyOptions): Handler {
+  const { slackUrl, url, eventTypes, adminUrl } = options
   const messenger = messengerOf(slackUrl, url)
   const format = slackUrl === undefined ? formatForAny : formatForSlack
   // The operator named the address, which may well be one of the own network.
@@ -43,31 +46,30 @@ export function createNotifyHandler({ slackUrl, url, flagPaths, adminUrl }: Noti
       onProblem: (error) =>
         log?.warn({ err: error, kind }, 'collected notices not sent; they are tried again'),
     })
-  const notices: Readonly<Record<NoticeKind, Notices>> = {
-    'analysis.failed': noticesOf('analysis.failed'),
-    'analysis.flagged': noticesOf('analysis.flagged'),
-    'dead-letter': noticesOf('dead-letter'),
-  }
+  const deadLetters = noticesOf('dead-letter')
+  const kinds: readonly NoticeKind[] = ['analysis.flagged', ...eventTypes]
+  const ofEvents = new Map(kinds.map((kind) => [kind, noticesOf(kind)]))
 
   return defineHandler({
     name: NAME,
-    on: ['analysis.completed', 'analysis.failed'],
+    // Completed analyses may have flags.
+    on: [...new Set<EventType>(['analysis.completed', ...eventTypes])],
     breaker: { failures: 5, openFor: '30s' },
     start(context) {
       log = context.log
     },
-    async handle(event, { signal }) {
-      const remarkable = describeEvent(event, flagPaths)
-      if (remarkable !== undefined) await notices[remarkable.kind].tell(remarkable.notice, signal)
+    async handle(event, { delivery, signal }) {
+      const told = describeEvent(event, delivery, options)
+      if (told !== undefined) await ofEvents.get(told.kind)?.tell(told.notice, signal)
     },
     onDeadLetter({ handler, reason, jobId }) {
       // One of its own would cause the next.
       if (handler === NAME || reason === UNREMARKABLE_REASON) return
-      notices['dead-letter'].collect(noticeOf(jobId, [`${handler} ${reason}`]))
+      deadLetters.collect(noticeOf(jobId, [`${handler} ${reason}`]))
     },
     async stop() {
       const signal = AbortSignal.timeout(STOP_WITHIN_MS)
-      const left = await Promise.all(Object.values(notices).map((each) => each.stop(signal)))
+      const left = await Promise.all([deadLetters, ...ofEvents.values()].map((each) => each.stop(signal)))
       const lost = left.reduce((sum, count) => sum + count, 0)
       if (lost > 0) log?.warn({ lost }, 'the last notices could not be sent')
       client.close()
@@ -84,14 +86,14 @@ function messengerOf(slackUrl: NotifyOptions['slackUrl'], url: NotifyOptions['ur
 /** What is worth telling of an event; `undefined` when nothing is. */
 function describeEvent(
   event: WebhookEvent,
-  flagPaths: readonly string[],
+  { sha256 }: Delivery,
+  { flagPaths, eventTypes }: Pick<NotifyOptions, 'flagPaths' | 'eventTypes'>,
 ): { kind: NoticeKind; notice: Notice } | undefined {
-  if (event.type === 'analysis.failed') {
-    const { code } = event.error
-    const reasons = code !== null && PLAIN_CODE.test(code) ? [code] : []
-    return { kind: 'analysis.failed', notice: noticeOf(event.analysisId, reasons) }
-  }
-  const flags = findFlags(event.results, flagPaths)
-  if (flags.length === 0) return undefined
-  return { kind: 'analysis.flagged', notice: noticeOf(event.analysisId, flags.map(describeFlag)) }
+  const id = eventId(event, sha256)
+  const flags = event.type === 'analysis.completed' ? findFlags(event.results, flagPaths) : []
+  if (flags.length > 0) return { kind: 'analysis.flagged', notice: noticeOf(id, flags.map(describeFlag)) }
+  if (!eventTypes.includes(event.type)) return undefined
+  const code = event.type === 'analysis.failed' ? event.error.code : null
+  const reasons = code !== null && PLAIN_CODE.test(code) ? [code] : []
+  return { kind: event.type, notice: noticeOf(id, reasons) }
 }

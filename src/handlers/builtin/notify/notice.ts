@@ -1,6 +1,7 @@
-/** What messages are about: there is at most one a minute of each. */
-export const NOTICE_KINDS = ['analysis.failed', 'analysis.flagged', 'dead-letter'] as const
-export type NoticeKind = (typeof NOTICE_KINDS)[number]
+import type { EventType } from '../../../sources/sources.ts'
+
+/** What messages are about, there being at most one a minute of each: besides these two, each event type that is told. */
+export type NoticeKind = EventType | 'analysis.flagged' | 'dead-letter'
 
 /** The ids that a message names; it tells how many there are besides. */
 const MAX_IDS = 5
@@ -11,7 +12,7 @@ export interface Notice {
   readonly count: number
   /** When the first of them came. */
   readonly since: Date
-  /** Of the first analyses, or of the jobs of the first dead letters. */
+  /** The provider's ids of the first events, or the job ids of the first dead letters. */
   readonly ids: readonly string[]
   /** Why, each with how often: words of closed lists and names of fields, nothing that somebody said. */
   readonly reasons: ReadonlyMap<string, number>

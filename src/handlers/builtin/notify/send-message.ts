@@ -1,6 +1,6 @@
 import { PermanentError, RetryLater } from '../../handler-errors.ts'
-import { retryAfterOf } from '../forward/retry-after.ts'
 import type { HttpAnswer, HttpClient } from '../http/post.ts'
+import { retryAfterOf } from '../http/retry-after.ts'
 
 const TIMEOUT_MS = 10_000
 /** Some ask to come again at once, each time. */

@@ -1,12 +1,12 @@
-import { ANALYSIS_EVENTS } from '../../../sources/callcov/events.ts'
+import { EVENT_TYPES } from '../../../sources/sources.ts'
 import { defineHandler, type Handler } from '../../define-handler.ts'
 import { Database } from './database.ts'
-import { eraseAnalysis, storeAnalysis } from './store-analysis.ts'
+import { eraseId, storingOf } from './store-event.ts'
 
 /** Runs at once and, so that none waits for another, connections. */
 const CONCURRENCY = 10
 
-/** Stores every analysis in PostgreSQL; see docs/postgres.md. */
+/** Stores analyses and calls in PostgreSQL; see docs/postgres.md. */
 export function createPostgresHandler({ databaseUrl }: { databaseUrl: () => string }): Handler {
   let current: Database | undefined
 
@@ -20,18 +20,21 @@ export function createPostgresHandler({ databaseUrl }: { databaseUrl: () => stri
 
   return defineHandler({
     name: 'postgres',
-    on: ANALYSIS_EVENTS,
+    on: EVENT_TYPES,
     timeout: '30s',
     concurrency: CONCURRENCY,
     breaker: { failures: 5, openFor: '30s' },
     start: ({ log }) => openDatabase().migrate(log),
-    handle: (event, { delivery, signal, log }) =>
-      openDatabase().write({ signal, log }, (client) => storeAnalysis(client, event, delivery)),
+    async handle(event, { delivery, signal, log }) {
+      const store = storingOf(event, delivery)
+      if (store === undefined) log.debug('not stored: there are no tables for events of this source')
+      else await openDatabase().write({ signal, log }, store)
+    },
     async stop() {
       const last = current
       current = undefined
       await last?.close()
     },
-    forget: (id) => openDatabase().use((client) => eraseAnalysis(client, id)),
+    forget: (id) => openDatabase().use((client) => eraseId(client, id)),
   })
 }
