@@ -41,6 +41,45 @@ export function openQueue(
   return queue
 }
 
+/**
+ * What `queue.add` does, without the object it makes of each job and checks: a fifth of the time of accepting.
+ * Returns the id of the job, or of the first one with the same deduplication id.
+ */
+export async function addJob(
+  queue: Queue,
+  job: {
+    readonly jobId: string
+    readonly name: string
+    /** A text without characters that JSON escapes. */
+    readonly data: string
+    readonly deduplication: { readonly id: string; readonly ttl: number }
+  },
+): Promise<string> {
+  const { jobId, name, data, deduplication } = job
+  return await queue.backend.addJob(
+    {
+      ...FRESH_JOB,
+      id: jobId,
+      name,
+      data: `"${data}"`,
+      opts: { deduplication },
+      timestamp: Date.now(),
+      deduplicationId: deduplication.id,
+    },
+    jobId,
+  )
+}
+
+/** What the type of BullMQ asks for, and its script does not read. */
+const FRESH_JOB = {
+  progress: 0,
+  attemptsMade: 0,
+  attemptsStarted: 0,
+  stalledCounter: 0,
+  failedReason: '',
+  returnvalue: '',
+}
+
 /** The arguments of `queue.add` for the job of one handler: the body stays in the inbox, under the same id. */
 export function handlerJob(
   jobId: string,
