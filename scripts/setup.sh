@@ -27,27 +27,7 @@ esac
 
 if ! command -v redis-server >/dev/null 2>&1 && [ -z "${REDIS_URL:-}${REDIS_URL_FILE:-}" ]; then
   hint="redis-server is missing; install it (Debian: apt-get install redis-server, macOS: brew install redis) or set REDIS_URL"
-  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-    say "installing redis-server"
-    # Debian starts a Redis for the whole system with it, which nobody here asked for: forbid that meanwhile.
-    policy=/usr/sbin/policy-rc.d
-    if [ ! -e "$policy" ]; then
-      printf '#!/bin/sh\nexit 101\n' >"$policy"
-      chmod +x "$policy"
-      trap 'rm -f "$policy"' EXIT
-    fi
-    export DEBIAN_FRONTEND=noninteractive
-    {
-      apt-get install -y --no-install-recommends redis-server || {
-        apt-get update && apt-get install -y --no-install-recommends redis-server
-      }
-    } >/tmp/callcov-setup.$$ 2>&1 || {
-      tail -n 5 /tmp/callcov-setup.$$ >&2
-      rm -f /tmp/callcov-setup.$$
-      say "$hint"
-      exit 1
-    }
-    rm -f /tmp/callcov-setup.$$
+  if sh scripts/install-packages.sh redis-server; then
     if command -v systemctl >/dev/null 2>&1; then systemctl disable redis-server >/dev/null 2>&1 || true; fi
   elif command -v brew >/dev/null 2>&1; then
     say "installing redis-server"
