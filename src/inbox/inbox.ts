@@ -100,7 +100,7 @@ export class Inbox {
     const jobId = `${webhook.requestId}-${webhook.bodySha256.slice(0, DIGEST_CHARACTERS)}`
     try {
       const deduplication = { id: dedupeId, ttl: this.#dedupeTtlMs }
-      const storedId = await addJob(this.#queue, { jobId, name, data, deduplication })
+      const storedId = await addJob(this.#queue, { jobId, name, data: `"${data}"`, deduplication })
       this.#readiness.countAccepted(data.length + name.length + OVERHEAD_BYTES)
       return { added: storedId === jobId, firstDigest: storedId.slice(-DIGEST_CHARACTERS) }
     } catch (error) {

@@ -10,7 +10,7 @@ const TTL_MS = 60_000
 it('leaves in Redis what the add of BullMQ itself does, but for options that say nothing', async () => {
   const { queue, redis } = await startQueue()
   const [ours, theirs] = [randomUUID(), randomUUID()]
-  await addJob(queue, { jobId: ours, name: 'a', data: 'YQ==', deduplication: { id: 'ours', ttl: TTL_MS } })
+  await addJob(queue, { jobId: ours, name: 'a', data: '"YQ=="', deduplication: { id: 'ours', ttl: TTL_MS } })
   await queue.add('a', 'YQ==', { jobId: theirs, deduplication: { id: 'theirs', ttl: TTL_MS } })
 
   const hash = async (id: string) => {
@@ -33,7 +33,7 @@ it('tells the first job of an outcome, and is harmless when it is repeated', asy
   const { queue, redis } = await startQueue()
   const [first, second] = [randomUUID(), randomUUID()]
   const add = (jobId: string) =>
-    addJob(queue, { jobId, name: 'a', data: 'YQ==', deduplication: { id: 'same', ttl: TTL_MS } })
+    addJob(queue, { jobId, name: 'a', data: '"YQ=="', deduplication: { id: 'same', ttl: TTL_MS } })
   expect([await add(first), await add(first), await add(second)]).toEqual([first, first, first])
   expect(await redis.lrange('add:inbox:wait', '0', '-1')).toEqual([first])
   expect(await redis.exists(`add:inbox:${second}`)).toBe(0)
