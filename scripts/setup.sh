@@ -26,38 +26,10 @@ v2[4-9].* | v[3-9][0-9].*) ;;
   ;;
 esac
 
-# Debian starts a server for the whole system with its package, which nobody here asked for: forbid that meanwhile.
-install_from_debian() {
-  say "installing $1"
-  policy=/usr/sbin/policy-rc.d
-  if [ ! -e "$policy" ]; then
-    printf '#!/bin/sh\nexit 101\n' >"$policy"
-    chmod +x "$policy"
-    trap 'rm -f "$policy"' EXIT
-  fi
-  export DEBIAN_FRONTEND=noninteractive
-  {
-    apt-get install -y --no-install-recommends "$1" || {
-      apt-get update && apt-get install -y --no-install-recommends "$1"
-    }
-  } >/tmp/callcov-setup.$$ 2>&1 || {
-    tail -n 5 /tmp/callcov-setup.$$ >&2
-    rm -f /tmp/callcov-setup.$$
-    return 1
-  }
-  rm -f /tmp/callcov-setup.$$
-  if command -v systemctl >/dev/null 2>&1; then systemctl disable "$1" >/dev/null 2>&1 || true; fi
-}
-
-on_debian_as_root() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; }
-
 if ! command -v redis-server >/dev/null 2>&1 && [ -z "${REDIS_URL:-}${REDIS_URL_FILE:-}" ]; then
   hint="redis-server is missing; install it (Debian: apt-get install redis-server, macOS: brew install redis) or set REDIS_URL"
-  if on_debian_as_root; then
-    install_from_debian redis-server || {
-      say "$hint"
-      exit 1
-    }
+  if sh scripts/install-packages.sh redis-server; then
+    if command -v systemctl >/dev/null 2>&1; then systemctl disable redis-server >/dev/null 2>&1 || true; fi
   elif command -v brew >/dev/null 2>&1; then
     say "installing redis-server"
     brew install --quiet redis >&2
@@ -70,7 +42,9 @@ fi
 # Only tests start a PostgreSQL; those that need one are skipped, with the reason, where there is none.
 if [ "${1:-}" = for-tests ] && ! command -v initdb >/dev/null 2>&1 &&
   ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
-  if ! on_debian_as_root || ! install_from_debian postgresql; then
+  if sh scripts/install-packages.sh postgresql; then
+    if command -v systemctl >/dev/null 2>&1; then systemctl disable postgresql >/dev/null 2>&1 || true; fi
+  else
     say "PostgreSQL is missing, so that some tests are skipped; install it (Debian: apt-get install postgresql, macOS: brew install postgresql)"
   fi
 fi

@@ -4,6 +4,8 @@ import type { DestinationStream } from 'pino'
 
 const STANDARD_OUTPUT = 1
 const MAX_WAITING_BYTES = 8 * 1024 * 1024
+/** Under load many lines go out in one call; nobody sees that one came so late. */
+const GATHER_MS = 10
 
 /**
  * Standard output for log lines: JSON, or readable where a person watches. A reader that is slow, stalled or gone, or
@@ -23,7 +25,7 @@ export async function openLogOutput(forPerson: boolean): Promise<DestinationStre
 /** Written by the event loop: a thread of the pool that is stuck in a full pipe keeps the process from ending. */
 class PipeOutput implements DestinationStream {
   readonly #socket = new Socket({ fd: STANDARD_OUTPUT, readable: false, writable: true })
-  #isCorked = false
+  #waiting = ''
 
   constructor() {
     // Whoever read the log is gone; the service is not to go with it.
@@ -32,21 +34,20 @@ class PipeOutput implements DestinationStream {
 
   write(line: string): void {
     if (this.#socket.destroyed || this.#socket.writableLength > MAX_WAITING_BYTES) return
-    // All lines of one turn of the event loop go out in one call.
-    if (!this.#isCorked) {
-      this.#isCorked = true
-      this.#socket.cork()
-      setImmediate(() => {
-        this.#isCorked = false
-        this.#socket.uncork()
-      })
-    }
-    this.#socket.write(line)
+    if (this.#waiting === '') setTimeout(() => this.#writeNext(), GATHER_MS)
+    this.#waiting += line
   }
 
   flush(done: () => void): void {
+    this.#writeNext()
     if (this.#socket.destroyed) done()
     else this.#socket.write('', () => done())
+  }
+
+  #writeNext(): void {
+    const chunk = this.#waiting
+    this.#waiting = ''
+    if (chunk !== '') this.#socket.write(chunk)
   }
 }
 
@@ -57,16 +58,18 @@ class FileOutput implements DestinationStream {
 
   write(line: string): void {
     if (this.#waiting.length > MAX_WAITING_BYTES) return
+    if (this.#waiting === '' && !this.#isWriting) setTimeout(() => this.#writeNext(), GATHER_MS)
     this.#waiting += line
-    if (!this.#isWriting) this.#writeNext()
   }
 
   flush(done: () => void): void {
+    this.#writeNext()
     if (this.#isWriting) this.#onIdle.push(done)
     else done()
   }
 
   #writeNext(): void {
+    if (this.#waiting === '' || this.#isWriting) return
     const chunk = Buffer.from(this.#waiting)
     this.#waiting = ''
     this.#isWriting = true
@@ -77,10 +80,10 @@ class FileOutput implements DestinationStream {
     write(STANDARD_OUTPUT, chunk, (error, written) => {
       // What a full disk does not take is dropped; the next lines may find room again.
       if (error === null && written < chunk.length) this.#writeRest(chunk.subarray(written))
-      else if (this.#waiting !== '') this.#writeNext()
       else {
         this.#isWriting = false
-        for (const done of this.#onIdle.splice(0)) done()
+        for (const done of this.#onIdle.splice(0)) this.flush(done)
+        if (this.#waiting !== '') setTimeout(() => this.#writeNext(), GATHER_MS)
       }
     })
   }

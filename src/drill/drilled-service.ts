@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { isGroupAlive } from './belongings.ts'
 import { DrilledProcess } from './drilled-process.ts'
 import type { DrilledSetup } from './drilled-redis.ts'
+import { freePort } from './free-port.ts'
 import { forgetWorkerPid, readWorkerPid, recordingHandler } from './recording-handler.ts'
 import { waitUntil } from './wait-until.ts'
 
@@ -31,7 +31,7 @@ export class DrilledService {
     const handlers = handlersDir(setup.folder)
     mkdirSync(handlers)
     writeFileSync(join(handlers, 'drill.mjs'), recordingHandler(setup.folder))
-    return new DrilledService(setup, await findPort())
+    return new DrilledService(setup, await freePort())
   }
 
   private constructor(setup: ServiceSetup, port: number) {
@@ -132,17 +132,3 @@ export class DrilledService {
 }
 
 const handlersDir = (folder: string) => join(folder, 'handlers')
-
-/**
- * A free port below those that systems give to outgoing connections: while nobody listens on one of theirs, a
- * connection of the sender may be given that very port, connect to itself and keep the service from starting again.
- */
-async function findPort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000)
-    const { promise, resolve } = Promise.withResolvers<boolean>()
-    const server = createServer().once('error', () => resolve(false))
-    server.listen(port, HOST, () => server.close(() => resolve(true)))
-    if (await promise) return port
-  }
-}

@@ -3,6 +3,7 @@ import { readDelivery } from './delivery-reader.ts'
 import { decodeMetadata, type Metadata } from './envelope.ts'
 import { readJobDetails, type JobDetails } from './job-details.ts'
 import {
+  addJob,
   handlerJob,
   handlerQueueName,
   INBOX_QUEUE,
@@ -140,7 +141,7 @@ export class Deliveries {
     if (state === 'unknown') {
       const metadata = await this.#metadata(jobId)
       if (metadata === undefined) return 'gone'
-      await queue.add(...handlerJob(jobId, metadata.type ?? 'unknown', metadata.bytes))
+      await addJob(queue, handlerJob(jobId, metadata.type ?? 'unknown', metadata.bytes))
       return 'replayed'
     }
     if (state !== 'delayed') return 'busy'

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /**
  * The identity of one outcome: the same for every attempt, replay and re-delivery, even after the dedupe memory
@@ -10,5 +10,5 @@ export function deliveryId(source: string, id: string, outcome: string): string 
 }
 
 export function sha256Hex(data: string | Buffer): string {
-  return createHash('sha256').update(data).digest('hex')
+  return hash('sha256', data, 'hex')
 }

@@ -4,7 +4,7 @@ import { UnavailableError, type UnavailableReason } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { deliveryId } from './delivery-id.ts'
 import { encodeBody, encodeMetadata, ENVELOPE_VERSION, type Metadata } from './envelope.ts'
-import { INBOX_QUEUE, openQueue } from './queues.ts'
+import { addJob, INBOX_QUEUE, openQueue } from './queues.ts'
 import type { PayloadKeys } from './payload-keys.ts'
 import type { Readiness } from './readiness.ts'
 
@@ -100,9 +100,9 @@ export class Inbox {
     const jobId = `${webhook.requestId}-${webhook.bodySha256.slice(0, DIGEST_CHARACTERS)}`
     try {
       const deduplication = { id: dedupeId, ttl: this.#dedupeTtlMs }
-      const job = await this.#queue.add(name, data, { jobId, deduplication })
+      const storedId = await addJob(this.#queue, { jobId, name, data: `"${data}"`, deduplication })
       this.#readiness.countAccepted(data.length + name.length + OVERHEAD_BYTES)
-      return { added: job.id === jobId, firstDigest: job.id?.slice(-DIGEST_CHARACTERS) }
+      return { added: storedId === jobId, firstDigest: storedId.slice(-DIGEST_CHARACTERS) }
     } catch (error) {
       const reason = storeFailure(error)
       if (isReply(error)) this.#readiness.noteRefused(reason, error)

@@ -41,13 +41,38 @@ export function openQueue(
   return queue
 }
 
-/** The arguments of `queue.add` for the job of one handler: the body stays in the inbox, under the same id. */
-export function handlerJob(
-  jobId: string,
-  type: string,
-  bytes: number,
-): [string, { bytes: number }, { jobId: string }] {
-  return [type, { bytes }, { jobId }]
+export interface NewJob {
+  readonly jobId: string
+  readonly name: string
+  /** JSON. */
+  readonly data: string
+  readonly deduplication?: { readonly id: string; readonly ttl: number }
+}
+
+/**
+ * What `queue.add` does, without the object it makes of each job and the options it stores that say nothing. Returns
+ * the id of the job, or of the first one with the same deduplication id.
+ */
+export async function addJob(queue: Queue, { jobId, name, data, deduplication }: NewJob): Promise<string> {
+  const deduplicated = deduplication && { opts: { deduplication }, deduplicationId: deduplication.id }
+  const job = { ...FRESH_JOB, id: jobId, name, data, timestamp: Date.now(), ...deduplicated }
+  return await queue.backend.addJob(job, jobId)
+}
+
+/** What the type of BullMQ asks for, and its script does not read. */
+const FRESH_JOB = {
+  opts: {},
+  progress: 0,
+  attemptsMade: 0,
+  attemptsStarted: 0,
+  stalledCounter: 0,
+  failedReason: '',
+  returnvalue: '',
+}
+
+/** The job of one handler: the body stays in the inbox, under the same id. */
+export function handlerJob(jobId: string, type: string, bytes: number): NewJob {
+  return { jobId, name: type, data: JSON.stringify({ bytes }) }
 }
 
 /** The length of the body as the data of a handler's job tell it. */

@@ -5,8 +5,8 @@ const MIB = 1024 * 1024
 /** An ordinary webhook is shorter. */
 const SMALL_BELOW_BYTES = 64 * 1024
 /** A share of its own, so that large posts by whomever cannot lock ordinary webhooks out. */
-const SMALL_SHARE_BYTES = 16 * MIB
-const LARGE_SHARE_BYTES = 48 * MIB
+const SMALL_SHARE_BYTES = 8 * MIB
+const LARGE_SHARE_BYTES = 56 * MIB
 
 class Share {
   #left: number

@@ -3,7 +3,7 @@ import type { LoadedHandler } from '../handlers/read-handler.ts'
 import { wantsEvent } from '../handlers/wants-event.ts'
 import { decodeDelivery } from '../inbox/delivery-reader.ts'
 import { decodeMetadata } from '../inbox/envelope.ts'
-import { handlerJob, INBOX_QUEUE, replayCount } from '../inbox/queues.ts'
+import { addJob, handlerJob, INBOX_QUEUE, replayCount } from '../inbox/queues.ts'
 import type { PayloadKeys } from '../inbox/payload-keys.ts'
 import { idForLog, type Logger } from '../log.ts'
 import { AttemptFailure } from './attempt-failure.ts'
@@ -82,7 +82,7 @@ async function dispatch(
   await Promise.all(
     // A Redis that refuses is no failure of the delivery, and uses up none of its attempts.
     wanting.map(({ queue }) =>
-      insist(() => queue.add(...handlerJob(job.id ?? '', event.type, metadata.bytes)), isGivenUp),
+      insist(() => addJob(queue, handlerJob(job.id ?? '', event.type, metadata.bytes)), isGivenUp),
     ),
   )
   if (missing.length > 0) {

@@ -9,7 +9,7 @@ import { sha256Hex } from '../../src/inbox/delivery-id.ts'
 import { forget } from '../../src/inbox/forget.ts'
 import { listJobs } from '../../src/inbox/listed-jobs.ts'
 import { PayloadKeys } from '../../src/inbox/payload-keys.ts'
-import { handlerJob, handlerQueueName, INBOX_QUEUE, openQueue } from '../../src/inbox/queues.ts'
+import { addJob, handlerJob, handlerQueueName, INBOX_QUEUE, openQueue } from '../../src/inbox/queues.ts'
 import { connectForWorking } from '../../src/inbox/redis-connection.ts'
 import { fillDeadLetters } from '../support/dead-letters.ts'
 import { startRedis } from '../support/redis-server.ts'
@@ -51,7 +51,7 @@ async function addDelivery({ connection }: OpenInbox, id: string, failure?: stri
 }
 
 async function addHandlerJob({ connection }: OpenInbox, handler: string, jobId: string): Promise<void> {
-  await openQueue(handlerQueueName(handler), connection).add(...handlerJob(jobId, 'analysis.completed', 10))
+  await addJob(openQueue(handlerQueueName(handler), connection), handlerJob(jobId, 'analysis.completed', 10))
 }
 
 /** Takes the next job as a worker does, and ends it. */

@@ -92,6 +92,11 @@ describe('imports run one way', () => {
     expect(breaches('worker', isPackage(['fastify']))).toEqual([])
   })
 
+  it('nothing reaches outside src, into tests or the bench, but for the version', () => {
+    const outside = files.flatMap(({ imports }) => imports.filter((imported) => imported.startsWith('../')))
+    expect(new Set(outside)).toEqual(new Set(['../package.json']))
+  })
+
   it('the admin part knows the inbox, sources and what all share', () => {
     const isAllowed = (imported: string) =>
       isTopLevel(imported) || isIn(['admin', 'inbox', 'sources'])(imported)
