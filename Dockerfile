@@ -29,5 +29,5 @@ EXPOSE 8080 8081
 # The private listener is there in every role. Redis is not asked: restarting this container would not mend it.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.ADMIN_PORT || 8081}/health/live`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-# Without a shell or npm in front: SIGTERM must reach the service itself.
-CMD ["node", "src/main.ts"]
+# Without a shell or npm in front: SIGTERM must reach the service itself. Without the limit, full load takes 90 MB more.
+CMD ["node", "--max-semi-space-size=16", "src/main.ts"]

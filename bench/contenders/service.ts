@@ -8,6 +8,9 @@ import type { BenchRedis } from '../processes/bench-redis.ts'
 import { waitFor } from '../wait-for.ts'
 
 const ENTRY = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+/** Both as `npm start` has them. */
+const NODE_OPTIONS = ['--max-semi-space-size=16']
+const NODE_COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/node', import.meta.url))
 const READY_WITHIN_MS = 30_000
 const PROFILE_WRITTEN_WITHIN_MS = 60_000
 
@@ -37,9 +40,10 @@ export class BenchService {
     const main = await BenchProcess.start(site, {
       name,
       command: process.execPath,
-      args: [ENTRY],
+      args: [...NODE_OPTIONS, ENTRY],
       settings: {
         NODE_ENV: 'production',
+        NODE_COMPILE_CACHE,
         ROLE: role,
         HOST: '127.0.0.1',
         PORT: String(port),

@@ -11,6 +11,7 @@ import type { HandlerHooks } from './handler-hooks.ts'
 import { LargeBodies } from './large-bodies.ts'
 import { insist } from './patient-worker.ts'
 import { readEvent } from './read-event.ts'
+import type { RecentDeliveries } from './recent-deliveries.ts'
 import type { JobRunner } from './run-job.ts'
 
 const CONCURRENCY = 20
@@ -21,6 +22,7 @@ export interface HandlerQueue {
 }
 
 interface DispatchOptions {
+  readonly recent: RecentDeliveries
   readonly keys: PayloadKeys
   readonly staleAfterMs: number | undefined
   readonly log: Logger
@@ -32,7 +34,7 @@ export function createDispatchRunner(
   shared: Pick<JobRunner, 'limits' | 'stopped' | 'suspects' | 'running'> &
     DispatchOptions & { readonly hooks: HandlerHooks },
 ): JobRunner {
-  const { log, staleAfterMs, keys, hooks, ...rest } = shared
+  const { log, staleAfterMs, keys, hooks, recent, ...rest } = shared
   const largeBodies = new LargeBodies()
   return {
     ...rest,
@@ -41,7 +43,12 @@ export function createDispatchRunner(
     rest: undefined,
     run: (job, lost) =>
       largeBodies.inTurn(bodyLength(job), () =>
-        dispatch(job, handlers, { keys, staleAfterMs, log }, () => lost.aborted || rest.stopped.aborted),
+        dispatch(
+          job,
+          handlers,
+          { keys, staleAfterMs, recent, log },
+          () => lost.aborted || rest.stopped.aborted,
+        ),
       ),
     onEnd(job, { failure, decision }) {
       const line = { job: job.id, decision: decision.kind }
@@ -62,7 +69,7 @@ export function createDispatchRunner(
 async function dispatch(
   job: Job,
   handlers: readonly HandlerQueue[],
-  { keys, staleAfterMs, log }: DispatchOptions,
+  { keys, staleAfterMs, recent, log }: DispatchOptions,
   isGivenUp: () => boolean,
 ): Promise<string[]> {
   const read = await decodeDelivery(job.name, job.data, keys)
@@ -79,6 +86,7 @@ async function dispatch(
     throw new AttemptFailure('stale', text, { final: true })
   }
   const wanting = handlers.filter(({ handler }) => wantsEvent(handler, event))
+  if (wanting.length > 0) recent.keep(job.id ?? '', read.delivery)
   await Promise.all(
     // A Redis that refuses is no failure of the delivery, and uses up none of its attempts.
     wanting.map(({ queue }) =>

@@ -15,6 +15,7 @@ import { LargeBodies } from './large-bodies.ts'
 import { insist } from './patient-worker.ts'
 import { QueueRest } from './queue-rest.ts'
 import { readEvent } from './read-event.ts'
+import type { RecentDeliveries } from './recent-deliveries.ts'
 import { AbandonedRuns, runHandler } from './run-handler.ts'
 import type { JobRunner, RunEnd } from './run-job.ts'
 
@@ -31,10 +32,11 @@ export function createHandlerRunner(
   shared: Pick<JobRunner, 'stopped' | 'suspects' | 'running'> & {
     readonly metrics: WorkerMetrics
     readonly hooks: HandlerHooks
+    readonly recent: RecentDeliveries
     readonly onExhausted: (handler: string) => void
   },
 ): JobRunner {
-  const { stopped, suspects, running, metrics, hooks, onExhausted } = shared
+  const { stopped, suspects, running, metrics, hooks, recent, onExhausted } = shared
   const { keys, log } = connection
   const abandoned = new AbandonedRuns()
   const largeBodies = new LargeBodies()
@@ -43,12 +45,10 @@ export function createHandlerRunner(
   const breaker = createBreaker(handler, metrics, log)
 
   async function run(job: Job, lost: AbortSignal): Promise<void> {
-    // The body lies in the inbox once, and is read from there for each run.
-    const isGivenUp = () => lost.aborted || stopped.aborted
-    const read = await insist(() => readDelivery(connection, job.id ?? ''), isGivenUp)
-    if (!read.ok) throw new AttemptFailure('unreadable', read.problem)
-    const { metadata } = read.delivery
-    const { event, id } = readEvent(read.delivery)
+    const stored = recent.find(job.id ?? '') ?? (await readStored(job, () => lost.aborted || stopped.aborted))
+    const { metadata } = stored
+    // Anew for each run, as handlers may change what they are given.
+    const { event, id } = readEvent(stored)
     // A replay by name may hand over what the handler does not want, and cannot read.
     if (!wantsEvent(handler, event)) return
     const attempt = job.attemptsMade + 1
@@ -63,9 +63,16 @@ export function createHandlerRunner(
       ...(replay > 0 && { replay }),
     })
     factsOf.set(job, { log: runLog, receivedAt: metadata.receivedAt })
-    const delivery = describeDelivery(read.delivery, id)
+    const delivery = describeDelivery(stored, id)
     const cancelled = AbortSignal.any([lost, stopped])
     await runHandler({ handler, event, delivery, attempt, replay, log: runLog, cancelled }, abandoned)
+  }
+
+  /** The body lies in the inbox once, and is read from there. */
+  async function readStored(job: Job, isGivenUp: () => boolean): Promise<StoredDelivery> {
+    const read = await insist(() => readDelivery(connection, job.id ?? ''), isGivenUp)
+    if (!read.ok) throw new AttemptFailure('unreadable', read.problem)
+    return read.delivery
   }
 
   return {

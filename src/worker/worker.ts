@@ -11,6 +11,7 @@ import type { WorkerMetrics } from '../metrics.ts'
 import { createDispatchRunner } from './dispatch.ts'
 import { HandlerHooks } from './handler-hooks.ts'
 import { createHandlerRunner } from './handler-runner.ts'
+import { RecentDeliveries } from './recent-deliveries.ts'
 import { startJobWorker, type JobRunner } from './run-job.ts'
 import { SuspectGate } from './suspects.ts'
 
@@ -61,6 +62,7 @@ export function startWorker({
     metrics,
     onExhausted,
     hooks: new HandlerHooks(handlers, log),
+    recent: new RecentDeliveries(),
     keys,
     log,
   }
