@@ -7,6 +7,7 @@ import { encodeBody, encodeMetadata, ENVELOPE_VERSION, type Metadata } from './e
 import { addJob, INBOX_QUEUE, openQueue } from './queues.ts'
 import type { PayloadKeys } from './payload-keys.ts'
 import type { Readiness } from './readiness.ts'
+import { gatherCommands } from './redis-connection.ts'
 
 /** What becomes of a webhook that is authentic. */
 export type AcceptOutcome = 'accepted' | 'duplicate' | 'conflict' | 'unrecognised'
@@ -30,6 +31,7 @@ const DIGEST_CHARACTERS = 16
  * come between the two.
  */
 export class Inbox {
+  readonly #redis: Redis
   readonly #readiness: Readiness
   readonly #queue: Queue
   readonly #dedupeTtlMs: number
@@ -44,6 +46,7 @@ export class Inbox {
     keys: PayloadKeys
     log: Logger
   }) {
+    this.#redis = options.redis
     this.#readiness = options.readiness
     this.#dedupeTtlMs = options.dedupeTtlMs
     this.#keys = options.keys
@@ -100,6 +103,7 @@ export class Inbox {
     const jobId = `${webhook.requestId}-${webhook.bodySha256.slice(0, DIGEST_CHARACTERS)}`
     try {
       const deduplication = { id: dedupeId, ttl: this.#dedupeTtlMs }
+      gatherCommands(this.#redis)
       const storedId = await addJob(this.#queue, { jobId, name, data: `"${data}"`, deduplication })
       this.#readiness.countAccepted(data.length + name.length + OVERHEAD_BYTES)
       return { added: storedId === jobId, firstDigest: storedId.slice(-DIGEST_CHARACTERS) }

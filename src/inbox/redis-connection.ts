@@ -12,12 +12,26 @@ export function connectForAccepting(url: string, answerWithinMs: number, log: Lo
   return connect(url, log, {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 1,
-    // What comes in one turn of the event loop is written at once.
-    enableAutoPipelining: true,
     commandTimeout: answerWithinMs,
     // Longer than a command may take: it ends a black-holed socket, so that later requests are refused at once.
     socketTimeout: answerWithinMs + 500,
     connectTimeout: 2000,
+  })
+}
+
+const gathering = new WeakSet<object>()
+
+/**
+ * Hands what is sent to Redis from now on to the system in one call, when this turn of the event loop ends: a tenth of
+ * the time of accepting. ioredis' own pipelining does so too, at half the gain.
+ */
+export function gatherCommands({ stream }: Redis): void {
+  if (gathering.has(stream)) return
+  gathering.add(stream)
+  stream.cork()
+  setImmediate(() => {
+    gathering.delete(stream)
+    stream.uncork()
   })
 }
 

@@ -80,8 +80,11 @@ export function buildReceiver(options: ReceiverOptions): FastifyInstance {
   const methods = new Map<string, string>()
   app.addHook('onRoute', ({ url, method }) => void methods.set(url, String(method)))
   // Before any body is read, which for unknown paths would end in the framework's own complaints about it.
-  app.addHook('onRequest', async (request, reply) => {
-    if (!request.is404) return
+  app.addHook('onRequest', (request, reply, done) => {
+    if (!request.is404) {
+      done()
+      return
+    }
     const allowed = methods.get(request.url.split('?', 1)[0] ?? '')
     if (allowed === undefined) throw new NotFoundError()
     reply.header('allow', allowed)

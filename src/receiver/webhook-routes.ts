@@ -6,6 +6,8 @@ import type { Source, SourceEvent } from '../sources/source.ts'
 import { noteFailure, observeRequest, type Observers } from './observe.ts'
 import type { ReadingBudget } from './reading-budget.ts'
 
+const RECEIVED = JSON.stringify({ received: true })
+
 export interface WebhookRoutesOptions extends Observers {
   readonly source: Source<SourceEvent>
   readonly secrets: { readonly current: readonly string[] }
@@ -27,9 +29,12 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRoutes
   app.decorateRequest('facts', undefined)
   app.decorateRequest('failure', undefined)
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body)
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request: unknown, body: Buffer, done) =>
+    done(null, body),
+  )
 
-  app.addHook('onRequest', async (request, reply) => {
+  // Hooks with a callback: promises of theirs took 3 % of the time of accepting.
+  app.addHook('onRequest', (request, reply, done) => {
     observeRequest(request, reply, source.name, options)
     const { headers } = request
     if ((headers['content-encoding'] ?? 'identity').trim().toLowerCase() !== 'identity') {
@@ -39,18 +44,19 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRoutes
     if (!source.mayBeAuthentic(headers, secrets.current)) throw new UnauthorizedError(source.unauthorizedText)
     // The provider promises no content type, and Fastify refuses malformed ones before any parser runs.
     headers['content-type'] = 'application/octet-stream'
+    done()
   })
 
-  app.addHook('preParsing', async (request, reply, payload) => {
+  app.addHook('preParsing', (request, reply, payload, done) => {
     const declared = request.headers['content-length']
     const { body, release } = budget.admit(payload, declared === undefined ? undefined : Number(declared))
     reply.raw.once('close', release)
-    return body
+    done(null, body)
   })
   app.addHook('onError', async (request, _reply, error) => noteFailure(request, error))
 
   for (const path of source.paths) {
-    app.post(path, async (request) => {
+    app.post(path, async (request, reply) => {
       const readAt = performance.now()
       const rawBody = (request.body as Buffer | undefined) ?? Buffer.alloc(0)
       const authentication = source.authenticate(request.headers, rawBody, secrets.current)
@@ -66,7 +72,8 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRoutes
       request.accepting = inbox.accept(webhook, answerWithinMs - (performance.now() - readAt))
       const outcome = await request.accepting
       request.facts = { outcome, id: identity?.id ?? null, event: identity?.type ?? null }
-      return { received: true }
+      reply.type('application/json; charset=utf-8')
+      return RECEIVED
     })
   }
 }
