@@ -18,6 +18,8 @@ const METRICS_WITHIN_MS = 500
 /** Why a worker was replaced. Closed list: a metric label. */
 export type RestartReason = 'exited' | 'killed' | 'frozen' | 'exhausted' | 'handlers-changed'
 
+const FIRST_MODULE = new URL('./limit-heap-growth.ts', import.meta.url).href
+
 export interface SupervisorOptions {
   readonly entry: string
   readonly args: readonly string[]
@@ -94,7 +96,11 @@ export class Supervisor {
   #launch(): void {
     const { entry, args, environment, log, writeLogLine } = this.#options
     const startedAt = Date.now()
-    const child = fork(entry, args, { env: environment, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+    const child = fork(entry, args, {
+      env: environment,
+      execArgv: [...process.execArgv, '--import', FIRST_MODULE],
+      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    })
     if (child.stdout !== null) forEachLine(child.stdout, writeLogLine)
     this.#child = child
     let cannotStart = false
