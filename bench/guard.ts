@@ -8,7 +8,7 @@ import { spreadOf, type Spread } from './statistics.ts'
  * Below it, accepting has become slower than any noise explains. It is a ratio of processor times: on a machine that
  * does other things meanwhile, that of webhooks per second was seen anywhere between 0.28 and 0.85.
  */
-export const GUARD_RATIO = 0.2
+export const GUARD_RATIO = 0.4
 const ROUNDS = 4
 const SECONDS = 2
 const COMPARED = new Set(['receiver', 'limit'])

@@ -22,6 +22,8 @@ app.post('/webhooks/callcov', async (request, response) => {
     response.status(401).json({ error: 'Invalid signature' })
     return
   }
+  const { id, status } = request.body as { id: string; status: string }
+  console.log(`webhook ${id}: ${status}`)
   await queue.add('webhook', request.body)
   response.json({ received: true })
 })

@@ -55,7 +55,7 @@ describe('a data directory in use', () => {
 })
 
 describe('many services that start at the same moment', () => {
-  const ROUNDS = 100
+  const ROUNDS = 40
   const TOGETHER_MS = 15
 
   it('on one folder: one gets it and the others are told so, each time', async () => {
