@@ -80,13 +80,14 @@ async function dispatch(
     const text = 'this outcome came before with another body; replay it to hand it on'
     throw new AttemptFailure(metadata.hold, text, { final: true })
   }
-  const { event, createdAt, missing } = readEvent(read.delivery)
+  const eventRead = readEvent(read.delivery)
+  const { event, createdAt, missing } = eventRead
   if (!isReplayed && isStale(createdAt, metadata.receivedAt, staleAfterMs)) {
     const text = `the provider created it on ${createdAt}; replay it to hand it on`
     throw new AttemptFailure('stale', text, { final: true })
   }
   const wanting = handlers.filter(({ handler }) => wantsEvent(handler, event))
-  if (wanting.length > 0) recent.keep(job.id ?? '', read.delivery)
+  if (wanting.length > 0) recent.keep(job.id ?? '', { delivery: read.delivery, read: eventRead })
   await Promise.all(
     // A Redis that refuses is no failure of the delivery, and uses up none of its attempts.
     wanting.map(({ queue }) =>

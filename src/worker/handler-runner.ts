@@ -45,10 +45,10 @@ export function createHandlerRunner(
   const breaker = createBreaker(handler, metrics, log)
 
   async function run(job: Job, lost: AbortSignal): Promise<void> {
-    const stored = recent.find(job.id ?? '') ?? (await readStored(job, () => lost.aborted || stopped.aborted))
+    const dispatched = recent.take(job.id ?? '')
+    const stored = dispatched?.delivery ?? (await readStored(job, () => lost.aborted || stopped.aborted))
     const { metadata } = stored
-    // Anew for each run, as handlers may change what they are given.
-    const { event, id } = readEvent(stored)
+    const { event, id } = dispatched?.read ?? readEvent(stored)
     // A replay by name may hand over what the handler does not want, and cannot read.
     if (!wantsEvent(handler, event)) return
     const attempt = job.attemptsMade + 1

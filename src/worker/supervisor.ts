@@ -18,6 +18,8 @@ const METRICS_WITHIN_MS = 500
 /** Why a worker was replaced. Closed list: a metric label. */
 export type RestartReason = 'exited' | 'killed' | 'frozen' | 'exhausted' | 'handlers-changed'
 
+/** In MB. What a worker makes is either garbage at once or waits for Redis, so that more room would only stay filled. */
+const YOUNG_LIMIT = '--max-semi-space-size=8'
 const FIRST_MODULE = new URL('./limit-heap-growth.ts', import.meta.url).href
 
 export interface SupervisorOptions {
@@ -98,7 +100,7 @@ export class Supervisor {
     const startedAt = Date.now()
     const child = fork(entry, args, {
       env: environment,
-      execArgv: [...process.execArgv, '--import', FIRST_MODULE],
+      execArgv: [...process.execArgv, YOUNG_LIMIT, '--import', FIRST_MODULE],
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     })
     if (child.stdout !== null) forEachLine(child.stdout, writeLogLine)
