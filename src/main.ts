@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { flushCompileCache } from 'node:module'
 import { isatty } from 'node:tty'
 import { fileURLToPath } from 'node:url'
 import { Command, CommanderError } from 'commander'
@@ -87,6 +88,8 @@ async function serve(): Promise<void> {
     stop(0)
   })
   const facts = await service.start()
+  // Else it is written at the end, and never by a process that is killed.
+  flushCompileCache()
   if (config.production) log.info(facts, 'started')
   else process.stderr.write(describeStart(config, facts))
 }
@@ -115,6 +118,7 @@ async function workerProcess(): Promise<void> {
     exit: (code) => void exit(log, code),
   })
   process.on('SIGTERM', () => running?.stop(config.shutdownGraceMs))
+  flushCompileCache()
 }
 
 async function exit(log: Logger, code: number): Promise<void> {
