@@ -27,6 +27,7 @@ import { callEvent } from '../support/calls.ts'
 import { callHandler, silentLog } from '../support/handler-call.ts'
 import { missingProgram, needs, noMounts, smallDisk } from '../support/needs.ts'
 import { tempDir } from '../support/temp-dir.ts'
+import { waitFor } from '../support/wait.ts'
 
 const DAY_MS = 86_400_000
 const NOW = Date.now()
@@ -143,6 +144,8 @@ describe('a delivery that was archived', () => {
     const dir = tempDir()
     const archive = openArchive(dir, { dedupeTtlMs: 1 })
     await callHandler(archive, { ...archived('anl_1'), receivedAt: daysAgo(3) })
+    const addedBy = Date.now()
+    await waitFor('the dedupe time', () => Date.now() > addedBy + 1)
     await archive.start?.({ log: silentLog })
     await callHandler(archive, archived('anl_1'))
     expect(archivedIds(dir)).toEqual(['anl_1', 'anl_1'])
