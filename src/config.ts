@@ -213,7 +213,7 @@ function toConfig(
     adminHost: env.ADMIN_HOST,
     adminPort: env.ADMIN_PORT,
     publicUrl: env.PUBLIC_URL,
-    /** Of the private page, for links to it. */
+    /** Where a team looks next; ends notifications. */
     adminUrl: env.ADMIN_URL,
     trustProxy: env.TRUST_PROXY,
     /** By name of the source; a source without is not served, or makes itself one in development. */

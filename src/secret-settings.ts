@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { payloadKeysProblem } from './inbox/payload-keys.ts'
 import {
   addressProblem,
+  postAddressProblem,
   readSecretFile,
   signingSecretsProblem,
   splitSecretValue,
@@ -14,8 +15,8 @@ const OWN_RULES = {
   PAYLOAD_KEY: payloadKeysProblem,
   FORWARD_SECRET: signingSecretsProblem,
   DATABASE_URL: addressProblem(/^postgres(ql)?:\/\/./, 'postgres:// or postgresql://'),
-  SLACK_WEBHOOK_URL: addressProblem(/^https?:\/\/./, 'http:// or https://'),
-  NOTIFY_URL: addressProblem(/^https?:\/\/./, 'http:// or https://'),
+  SLACK_WEBHOOK_URL: postAddressProblem,
+  NOTIFY_URL: postAddressProblem,
 } as const satisfies Record<string, ProblemOf>
 type OwnSecret = keyof typeof OWN_RULES
 export type Secrets = Readonly<Record<OwnSecret, SecretSetting | undefined>>

@@ -114,6 +114,7 @@ describe('a setting of a built-in handler that cannot work', () => {
     ['FORWARD_ALLOW_PRIVATE', '10.0.0'],
     ['SLACK_WEBHOOK_URL', 'CANARY'],
     ['NOTIFY_URL', 'ftp://CANARY.example'],
+    ['NOTIFY_URL', 'https://user:CANARY@alerts.example'],
     ['NOTIFY_FLAGS', 'compliance..CANARY'],
     ['NOTIFY_EVENTS', 'analysis.failed, call.CANARY'],
     ['NOTIFY_EVENTS', 'call.ended,,CANARY'],

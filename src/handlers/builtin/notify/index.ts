@@ -27,7 +27,7 @@ export interface NotifyOptions {
   readonly flagPaths: readonly string[]
   /** Of each event of these types something is told. */
   readonly eventTypes: readonly EventType[]
-  /** Address of the private page, for links. */
+  /** Ends each message. */
   readonly adminUrl: string | undefined
 }
 
