@@ -85,7 +85,9 @@ describe('the container', await needsDocker(), () => {
     const refused = docker(['run', '--rm', image])
     await expect(refused).rejects.toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/CALLCOV_WEBHOOK_SECRET .* is required in production[^]*REDIS_URL is required/) as string,
+      stderr: expect.stringMatching(
+        /CALLCOV_WEBHOOK_SECRET .* is required in production[^]*REDIS_URL is required/,
+      ) as string,
     })
   })
 
