@@ -42,8 +42,6 @@ function parseTarget(entry: string): ForwardTarget | string {
   if (url === null || !/^https?:$/.test(url.protocol)) {
     return 'must be an address with http:// or https:// (a comma in it is written %2C)'
   }
-  // The address is shown in logs and metrics, and the far side can tell who sends by the signature.
-  if (url.username !== '' || url.password !== '') return 'must not hold a user name or password'
   const problem = targetUrlProblem(address)
   if (problem !== undefined) return problem
   const name = givenName ?? nameOfHost(url.hostname)

@@ -2,14 +2,20 @@ import { resolve } from 'node:path'
 import { payloadKeysProblem } from './inbox/payload-keys.ts'
 import {
   addressProblem,
-  postAddressProblem,
   readSecretFile,
   signingSecretsProblem,
   splitSecretValue,
   type ProblemOf,
   type SecretSetting,
 } from './secrets.ts'
+import { targetUrlProblem } from './handlers/builtin/http/target-url.ts'
 import { sources } from './sources/sources.ts'
+
+const webAddressProblem = addressProblem(/^https?:\/\/./, 'http:// or https://')
+
+/** Also what would refuse each post to it. */
+const postAddressProblem: ProblemOf = (addresses) =>
+  webAddressProblem(addresses) ?? targetUrlProblem(addresses[0] ?? '')
 
 const OWN_RULES = {
   PAYLOAD_KEY: payloadKeysProblem,

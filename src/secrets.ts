@@ -47,14 +47,6 @@ export function signingSecretsProblem(secrets: readonly string[]): string | unde
     : `must hold secrets like whsec_ and ${MIN_SIGNING_BYTES} to ${MAX_SIGNING_BYTES} bytes in base64`
 }
 
-/** The rule for an address that is itself the secret, and to which is posted. */
-export const postAddressProblem: ProblemOf = (secrets) => {
-  const problem = addressProblem(/^https?:\/\/./, 'http:// or https://')(secrets)
-  if (problem !== undefined) return problem
-  const { username, password } = new URL(secrets[0] ?? '')
-  return username === '' && password === '' ? undefined : 'must not hold a user name or password'
-}
-
 /** The rule for an address that holds a secret. */
 export function addressProblem(start: RegExp, schemes: string): ProblemOf {
   return ([address = '', ...more]) =>

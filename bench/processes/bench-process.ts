@@ -1,8 +1,8 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import type { ChildProcess } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isGroupAlive, type Belongings } from '../../src/drill/belongings.ts'
-import { errorCode } from '../../src/errors.ts'
+import { startInGroup } from '../../src/drill/start-in-group.ts'
 import { BenchError } from '../bench-error.ts'
 import { waitFor } from '../wait-for.ts'
 
@@ -40,22 +40,18 @@ export class BenchProcess {
   static async start(site: Site, setup: ProcessSetup): Promise<BenchProcess> {
     const { name, command, args, workingFolder = site.folder, settings } = setup
     const logFile = join(site.folder, `${name.replaceAll(' ', '-')}.log`)
-    const log = openSync(logFile, 'a')
-    const child = spawn(command, args, {
-      cwd: workingFolder,
-      env: { ...site.environment, ...settings },
-      detached: true,
-      stdio: ['ignore', log, log],
-    })
-    closeSync(log)
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    child.once('spawn', resolve)
-    child.once('error', (error) =>
-      reject(new BenchError(`${name} cannot be started (${errorCode(error)}); is ${command} installed?`)),
+    const { child, pid } = await startInGroup(
+      {
+        name,
+        command,
+        args,
+        folder: workingFolder,
+        environment: { ...site.environment, ...settings },
+        logFile,
+        belongings: site.belongings,
+      },
+      (text) => new BenchError(text),
     )
-    await promise
-    const { pid = 0 } = child
-    site.belongings.addGroup(pid)
     return new BenchProcess(name, pid, child, site, logFile)
   }
 

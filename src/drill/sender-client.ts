@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { untilAborted } from '../until-aborted.ts'
 import type { Belongings } from './belongings.ts'
 import type { DrillMessage, SenderMessage, SenderTask } from './messages.ts'
 import { DrillError } from './wait-until.ts'
@@ -45,14 +46,7 @@ export class SenderClient {
   /** Has everything outstanding sent again, and resolves when the ledger is complete, with how late the sender itself was. */
   async finish(signal: AbortSignal): Promise<number> {
     this.#tell({ kind: 'faults-over' })
-    const { promise: aborted, reject } = Promise.withResolvers<never>()
-    const onAbort = () => reject(signal.reason as Error)
-    signal.addEventListener('abort', onAbort)
-    try {
-      return await Promise.race([this.#done.promise, aborted])
-    } finally {
-      signal.removeEventListener('abort', onAbort)
-    }
+    return await untilAborted(this.#done.promise, signal)
   }
 
   #tell(message: DrillMessage): void {

@@ -2,6 +2,7 @@ import type { Delivery } from '../handlers/define-handler.ts'
 import type { LoadedHandler } from '../handlers/read-handler.ts'
 import type { Logger } from '../log.ts'
 import type { WebhookEvent } from '../sources/sources.ts'
+import { untilAborted } from '../until-aborted.ts'
 import { AttemptFailure } from './attempt-failure.ts'
 
 export interface HandlerRun {
@@ -34,14 +35,10 @@ export class AbandonedRuns {
  */
 export async function runHandler(run: HandlerRun, abandoned: AbandonedRuns): Promise<void> {
   const { handler, event, delivery, attempt, replay, log, cancelled } = run
+  cancelled.throwIfAborted()
   const timeout = new AbortController()
   const timer = setTimeout(() => timeout.abort(timedOut(handler)), handler.timeoutMs)
   const signal = AbortSignal.any([timeout.signal, cancelled])
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const onAbort = () => reject(signal.reason as Error)
-  signal.addEventListener('abort', onAbort, { once: true })
-  if (signal.aborted) throw signal.reason
-
   let ended = false
   // In a promise at once, so that a handler that throws before its first await is no different.
   const work = Promise.resolve().then(() => handler.handle(event, { delivery, attempt, replay, signal, log }))
@@ -49,10 +46,9 @@ export async function runHandler(run: HandlerRun, abandoned: AbandonedRuns): Pro
     ended = true
   })
   try {
-    await Promise.race([settled, aborted])
+    await untilAborted(settled, signal)
   } finally {
     clearTimeout(timer)
-    signal.removeEventListener('abort', onAbort)
     if (!ended) abandoned.track(settled)
   }
 }

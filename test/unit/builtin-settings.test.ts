@@ -115,6 +115,7 @@ describe('a setting of a built-in handler that cannot work', () => {
     ['SLACK_WEBHOOK_URL', 'CANARY'],
     ['NOTIFY_URL', 'ftp://CANARY.example'],
     ['NOTIFY_URL', 'https://user:CANARY@alerts.example'],
+    ['NOTIFY_URL', 'https://alerts.example:25/CANARY'],
     ['NOTIFY_FLAGS', 'compliance..CANARY'],
     ['NOTIFY_EVENTS', 'analysis.failed, call.CANARY'],
     ['NOTIFY_EVENTS', 'call.ended,,CANARY'],

@@ -1,10 +1,10 @@
 import { Pool, type ClientBase } from 'pg'
 import type { Logger } from '../../../log.ts'
 import { errorCode } from '../../../errors.ts'
+import { untilAborted } from '../../../until-aborted.ts'
 import { explainDatabaseError } from './explain-database-error.ts'
 import { inTransaction } from './in-transaction.ts'
 import { migrate } from './migrate.ts'
-import { untilAborted } from './until-aborted.ts'
 
 const CONNECT_WITHIN_MS = 5000
 const WRITE_WITHIN_MS = 15_000

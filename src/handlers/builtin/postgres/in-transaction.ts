@@ -1,5 +1,5 @@
 import type { ClientBase, Pool } from 'pg'
-import { untilAborted } from './until-aborted.ts'
+import { untilAborted } from '../../../until-aborted.ts'
 
 /** The server gives up a statement before its caller is given up, so that it can say so. */
 const STATEMENT_SHARE = 0.7
