@@ -1,5 +1,8 @@
 import { queueKey, type QueueConnection } from './queues.ts'
 
+/** Where the hash of a job counts the runs that took their worker along. */
+export const CRASHES_FIELD = 'crashes'
+
 /** `busy`: it has left that state. `gone`: its body has, so that no run could read it. */
 export type RunAgainResult = 'replayed' | 'busy' | 'gone'
 
@@ -16,7 +19,7 @@ local known, progress = pcall(cjson.decode, redis.call('HGET', KEYS[2], 'progres
 local replays = known and type(progress) == 'table' and tonumber(progress.replay) or 0
 redis.call('HSET', KEYS[2], 'progress', cjson.encode({ replay = replays + 1 }))
 redis.call('HDEL', KEYS[2], 'finishedOn', 'processedOn', 'returnvalue', 'failedReason', 'stacktrace')
-redis.call('HDEL', KEYS[2], 'atm', 'ats', 'stc')
+redis.call('HDEL', KEYS[2], 'atm', 'ats', 'stc', '${CRASHES_FIELD}')
 redis.call('LPUSH', KEYS[3], ARGV[1])
 redis.call('ZADD', KEYS[4], 0, '0')
 return 'replayed'`

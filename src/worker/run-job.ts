@@ -4,10 +4,11 @@ import type { PayloadKeys } from '../inbox/payload-keys.ts'
 import type { QueueConnection } from '../inbox/queues.ts'
 import { AttemptFailure, describeThrown } from './attempt-failure.ts'
 import type { RunVerdict } from './breaker.ts'
+import { runCountingCrashes } from './crash-count.ts'
 import { insist, isRefusal, PatientWorker } from './patient-worker.ts'
 import { NO_RETRY, nextDelayMs, type RetryLimits } from './retry-policy.ts'
 import type { QueueRest } from './queue-rest.ts'
-import { MAX_CRASHES, stepBackMs, type SuspectGate } from './suspects.ts'
+import { stepBackMs, type SuspectGate } from './suspects.ts'
 
 /** A killed worker's jobs run again 10 to 15 s later. */
 const LOCK_MS = 10_000
@@ -50,11 +51,11 @@ export type Decision =
 
 /** Starts to take jobs from one queue. The caller closes the worker, and the connection after it. */
 export function startJobWorker(runner: JobRunner, connection: QueueConnection): Worker {
-  const { redis, prefix, keys, log } = connection
+  const { redis, prefix, log } = connection
   // BullMQ hands over a signal only to processors that declare three parameters.
   const worker = new PatientWorker(
     runner.queue,
-    (job, token, signal) => processJob(runner, keys, job, token, signal),
+    (job, token, signal) => processJob(runner, connection, job, token, signal),
     {
       connection: redis,
       prefix,
@@ -64,7 +65,7 @@ export function startJobWorker(runner: JobRunner, connection: QueueConnection): 
       concurrency: runner.concurrency,
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_CHECK_MS,
-      // The limit is ours (MAX_CRASHES), so that the reason can be read.
+      // The limit is ours, and counts only what ran: MAX_CRASHES.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
       settings: {
         // An error that is not ours comes from BullMQ itself: it could not note a result, so the job runs again.
@@ -90,10 +91,10 @@ export function startJobWorker(runner: JobRunner, connection: QueueConnection): 
 
 async function processJob(
   runner: JobRunner,
-  keys: PayloadKeys,
+  { redis, prefix, keys }: QueueConnection,
   job: Job,
   token: string | undefined,
-  lost: AbortSignal | undefined,
+  lost = new AbortController().signal,
 ): Promise<unknown> {
   // In memory only: the settings of today decide, not those of the day the job was made.
   job.opts.attempts = runner.limits.attempts
@@ -104,22 +105,17 @@ async function processJob(
     runner.onEnd(job, { decision, durationMs: performance.now() - startedAt, ...(failure && { failure }) })
   const giveBack = async (delayMs: number): Promise<never> => {
     end({ kind: 'given back' })
-    const isGivenUp = () => runner.stopped.aborted || lost?.aborted === true
+    const isGivenUp = () => runner.stopped.aborted || lost.aborted
     await insist(() => job.moveToDelayed(Date.now() + delayMs, token), isGivenUp)
     throw new DelayedError()
   }
 
   const isSuspect = job.stalledCounter > 0
-  if (isSuspect && job.stalledCounter > MAX_CRASHES) {
-    const text = `the worker ended or froze ${job.stalledCounter} times while this ran`
-    const failure = new AttemptFailure('crashed', text, { final: true })
-    end({ kind: 'dead letter' }, failure)
-    throw failure
-  }
-  const release = isSuspect ? runner.suspects.tryEnter() : () => {}
-  if (release === undefined || runner.stopped.aborted) return await giveBack(stepBackMs())
+  const release = isSuspect ? await runner.suspects.enter() : () => {}
+  if (release === undefined) return await giveBack(stepBackMs())
   runner.running.count += 1
   try {
+    if (runner.stopped.aborted) return await giveBack(stepBackMs())
     const leave = runner.rest === undefined ? async () => {} : await runner.rest.enter()
     if (leave === undefined) {
       end({ kind: 'resting' })
@@ -132,14 +128,17 @@ async function processJob(
   }
 
   async function attempt(leave: (verdict: RunVerdict) => Promise<void>): Promise<unknown> {
+    const { stopped } = runner
+    const run = () => runner.run(job, lost)
+    const jobKey = `${prefix}:${runner.queue}:${job.id}`
     let result: unknown
     try {
-      result = await runner.run(job, lost ?? new AbortController().signal)
+      result = await (isSuspect ? runCountingCrashes({ redis, jobKey, stopped, lost, run }) : run())
     } catch (thrown) {
-      const isLost = lost?.aborted === true
+      const isLost = lost.aborted
       const failure = thrown instanceof AttemptFailure ? thrown : describeThrown(thrown)
-      await leave(isLost || runner.stopped.aborted ? 'nothing' : verdictOf(failure))
-      if (runner.stopped.aborted) return await giveBack(0)
+      await leave(isLost || stopped.aborted ? 'nothing' : verdictOf(failure))
+      if (stopped.aborted) return await giveBack(0)
       end(isLost ? { kind: 'lost' } : decide(failure, job.attemptsMade + 1, runner.limits), failure)
       throw sealed(failure, keys)
     }

@@ -1,8 +1,9 @@
+import { withinTime } from '../time-limit.ts'
+
+/** Hundreds of quick runs are through within this time; behind a slow one nobody waits longer. */
+const WAIT_MS = 250
 const STEP_BACK_MIN_MS = 500
 const STEP_BACK_MAX_MS = 5000
-
-/** A job that took the process down this often is a dead letter. More than a rolling deployment would. */
-export const MAX_CRASHES = 5
 
 /**
  * Lets one suspect at a time run in this worker. A suspect is a job whose worker died or froze while it ran:
@@ -10,19 +11,34 @@ export const MAX_CRASHES = 5
  * among 19 innocent jobs: all 20 became dead letters without this, 1 with it.
  */
 export class SuspectGate {
+  /** In order of their arrival. */
+  readonly #waiting: (() => void)[] = []
   #occupied = false
 
-  /** The release of the place, or `undefined` when another suspect is running. */
-  tryEnter(): (() => void) | undefined {
-    if (this.#occupied) return undefined
-    this.#occupied = true
-    return () => {
-      this.#occupied = false
+  /** The release of the place, in its turn; `undefined` when that does not come soon. */
+  async enter(): Promise<(() => void) | undefined> {
+    if (this.#occupied) {
+      const { promise: turn, resolve } = Promise.withResolvers<void>()
+      this.#waiting.push(resolve)
+      await withinTime(turn, WAIT_MS)
+      const index = this.#waiting.indexOf(resolve)
+      if (index !== -1) {
+        this.#waiting.splice(index, 1)
+        return undefined
+      }
     }
+    this.#occupied = true
+    return () => this.#leave()
+  }
+
+  #leave(): void {
+    const next = this.#waiting.shift()
+    if (next === undefined) this.#occupied = false
+    else next()
   }
 }
 
-/** How long a suspect steps back when another one is running. */
+/** How long a suspect steps back when its turn did not come. */
 export function stepBackMs(random = Math.random): number {
   return Math.round(STEP_BACK_MIN_MS + random() * (STEP_BACK_MAX_MS - STEP_BACK_MIN_MS))
 }

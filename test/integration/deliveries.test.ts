@@ -74,7 +74,7 @@ describe('a replay', () => {
     await addHandlerJob(inbox, 'crm', jobId)
     await runNext(inbox.connection, 'handler-crm', 'failed: no')
     const queue = openQueue('handler-crm', inbox.connection)
-    await inbox.redis.hset(queue.toKey(jobId), 'stc', 6)
+    await inbox.redis.hset(queue.toKey(jobId), { stc: 1, crashes: 5 })
 
     const asked = await Promise.all(Array.from({ length: 20 }, () => inbox.deliveries.replay(jobId, 'dead')))
     const results = asked.flat().map(({ result }) => result)
@@ -86,6 +86,7 @@ describe('a replay', () => {
     })
     const job = await runNext(inbox.connection, 'handler-crm')
     expect(job).toMatchObject({ id: jobId, progress: { replay: 1 }, attemptsMade: 1, stalledCounter: 0 })
+    expect(await inbox.redis.hexists(queue.toKey(jobId), 'crashes')).toBe(0)
     expect(await queue.getJobState(jobId)).toBe('completed')
 
     expect(await inbox.deliveries.replayDead(jobId, 'crm')).toEqual({ handler: 'crm', result: 'busy' })

@@ -318,12 +318,12 @@ describe('a new handler', () => {
   })
 })
 
-/** Lets BullMQ find a job that has taken its worker along too often. */
+/** Lets the worker find a job that has taken too many along. */
 async function makeCrashed(redis: RedisServer, jobId: string): Promise<void> {
   const connection = new Redis(redis.socket, { maxRetriesPerRequest: null })
   try {
     const queue = new Queue('handler-crm', { connection, prefix: 'callcov' })
-    await connection.hset(queue.toKey(jobId), 'stc', 6)
+    await connection.hset(queue.toKey(jobId), { stc: 1, crashes: 5 })
     await (await Job.fromId(queue, jobId))?.retry('failed')
   } finally {
     connection.disconnect()
