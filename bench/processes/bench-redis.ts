@@ -14,7 +14,7 @@ const SETTINGS = {
   appendfsync: 'always',
   save: '',
   'maxmemory-policy': 'noeviction',
-  'hash-max-listpack-value': '2048',
+  'hash-max-listpack-value': '4096',
   'auto-aof-rewrite-percentage': '0',
 }
 

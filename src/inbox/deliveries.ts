@@ -141,7 +141,7 @@ export class Deliveries {
     if (state === 'unknown') {
       const metadata = await this.#metadata(jobId)
       if (metadata === undefined) return 'gone'
-      await addJob(queue, handlerJob(jobId, metadata.type ?? 'unknown', metadata.bytes))
+      await addJob(queue, handlerJob(jobId, metadata.bytes))
       return 'replayed'
     }
     if (state !== 'delayed') return 'busy'

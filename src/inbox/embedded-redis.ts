@@ -159,7 +159,7 @@ aof-use-rdb-preamble yes
 auto-aof-rewrite-min-size 256mb
 save ""
 maxmemory-policy noeviction
-hash-max-listpack-value 2048
+hash-max-listpack-value 4096
 `
 }
 

@@ -70,15 +70,17 @@ const FRESH_JOB = {
   returnvalue: '',
 }
 
-/** The job of one handler: the body stays in the inbox, under the same id. */
-export function handlerJob(jobId: string, type: string, bytes: number): NewJob {
-  return { jobId, name: type, data: JSON.stringify({ bytes }) }
+/**
+ * The job of one handler: the body stays in the inbox, under the same id, and so do its metadata. Its name says
+ * nothing, and its data are the length of the body: each costs Redis its bytes for every handler of every delivery.
+ */
+export function handlerJob(jobId: string, bytes: number): NewJob {
+  return { jobId, name: 'run', data: String(bytes) }
 }
 
 /** The length of the body as the data of a handler's job tell it. */
 export function bodyLengthOf(data: unknown): number {
-  const bytes = typeof data === 'object' && data !== null && 'bytes' in data ? data.bytes : undefined
-  return typeof bytes === 'number' ? bytes : 0
+  return typeof data === 'number' ? data : 0
 }
 
 /** How often a job was replayed by hand; kept as its progress, which attempts and restarts leave alone. */

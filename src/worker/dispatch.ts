@@ -91,7 +91,7 @@ async function dispatch(
   await Promise.all(
     // A Redis that refuses is no failure of the delivery, and uses up none of its attempts.
     wanting.map(({ queue }) =>
-      insist(() => addJob(queue, handlerJob(job.id ?? '', event.type, metadata.bytes)), isGivenUp),
+      insist(() => addJob(queue, handlerJob(job.id ?? '', metadata.bytes)), isGivenUp),
     ),
   )
   if (missing.length > 0) {

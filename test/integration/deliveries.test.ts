@@ -51,7 +51,7 @@ async function addDelivery({ connection }: OpenInbox, id: string, failure?: stri
 }
 
 async function addHandlerJob({ connection }: OpenInbox, handler: string, jobId: string): Promise<void> {
-  await addJob(openQueue(handlerQueueName(handler), connection), handlerJob(jobId, 'analysis.completed', 10))
+  await addJob(openQueue(handlerQueueName(handler), connection), handlerJob(jobId, 10))
 }
 
 /** Takes the next job as a worker does, and ends it. */
