@@ -34,7 +34,7 @@ export interface Results {
 export interface BodyFacts {
   readonly size: BodySize
   readonly bytes: number
-  /** By zstd at level 1. */
+  /** By zstd at its own level, 3. */
   readonly compressedBytes: number
 }
 

@@ -36,7 +36,7 @@ function describeRun({ measuredAt, seconds, rounds, machine, fsync, bodies, left
   const { processor, cores, memoryGib, system, fileSystem, versions } = machine
   const sizes = bodies.map(
     ({ size, bytes, compressedBytes }) =>
-      `${size} (${formatNumber(bytes)} bytes, ${formatNumber(compressedBytes)} by zstd at level 1)`,
+      `${size} (${formatNumber(bytes)} bytes, ${formatNumber(compressedBytes)} by zstd)`,
   )
   const missing = leftOut.map(({ contender, reason }) => `\`${contender}\` was left out: ${reason}.\n`)
   return `# Results of the bench
