@@ -1,3 +1,4 @@
+import { getPriority } from 'node:os'
 import { join } from 'node:path'
 import { Queue } from 'bullmq'
 import { Redis } from 'ioredis'
@@ -120,6 +121,11 @@ it('answers webhooks and runs other handlers while one handler blocks its event 
   const [first, second] = retried()
   expect(second?.deliveryId).toBe(first?.deliveryId)
 }, 180_000)
+
+it('lets answers come before handlers where both want the processor', async () => {
+  const service = await startService()
+  expect(getPriority(await service.workerPid())).toBeGreaterThan(getPriority(service.process.pid))
+})
 
 it('ends the worker, blocked or not, when the main process is killed', async () => {
   const { service, runs } = await startWith({ does: 'for (;;);' })
