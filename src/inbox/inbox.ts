@@ -25,6 +25,8 @@ export interface AuthenticWebhook {
 /** Redis keeps about this much of a waiting delivery besides its body, for the memory mark. */
 const OVERHEAD_BYTES = 2048
 const DIGEST_CHARACTERS = 16
+/** From here ioredis takes longer to measure and join a text than it takes to copy it: a tenth of accepting 1 MB. */
+const COPY_FROM_CHARACTERS = 64 * 1024
 
 /**
  * Keeps webhooks. One Lua call of BullMQ both remembers the outcome and queues the body, so that no crash can
@@ -104,7 +106,7 @@ export class Inbox {
     try {
       const deduplication = { id: dedupeId, ttl: this.#dedupeTtlMs }
       gatherCommands(this.#redis)
-      const storedId = await addJob(this.#queue, { jobId, name, data: `"${data}"`, deduplication })
+      const storedId = await addJob(this.#queue, { jobId, name, data: jsonText(data), deduplication })
       this.#readiness.countAccepted(data.length + name.length + OVERHEAD_BYTES)
       return { added: storedId === jobId, firstDigest: storedId.slice(-DIGEST_CHARACTERS) }
     } catch (error) {
@@ -113,6 +115,14 @@ export class Inbox {
       throw new UnavailableError(reason, error)
     }
   }
+}
+
+/** Base64 text as a JSON string. */
+function jsonText(base64: string): string | Buffer {
+  if (base64.length < COPY_FROM_CHARACTERS) return `"${base64}"`
+  const json = Buffer.alloc(base64.length + 2, '"')
+  json.write(base64, 1, 'latin1')
+  return json
 }
 
 /** Redis' error replies begin with a code in capitals. */

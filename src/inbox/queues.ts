@@ -45,7 +45,7 @@ export interface NewJob {
   readonly jobId: string
   readonly name: string
   /** JSON. */
-  readonly data: string
+  readonly data: string | Buffer
   readonly deduplication?: { readonly id: string; readonly ttl: number }
 }
 
@@ -55,7 +55,8 @@ export interface NewJob {
  */
 export async function addJob(queue: Queue, { jobId, name, data, deduplication }: NewJob): Promise<string> {
   const deduplicated = deduplication && { opts: { deduplication }, deduplicationId: deduplication.id }
-  const job = { ...FRESH_JOB, id: jobId, name, data, timestamp: Date.now(), ...deduplicated }
+  // Its type asks for a string; what it gets goes to Redis as it is.
+  const job = { ...FRESH_JOB, id: jobId, name, data: data as string, timestamp: Date.now(), ...deduplicated }
   return await queue.backend.addJob(job, jobId)
 }
 

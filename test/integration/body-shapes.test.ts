@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { post, sign, signedDelivery } from '../support/deliveries.ts'
@@ -64,6 +65,20 @@ describe('the length of a body', () => {
       return found.size > 0 && found
     })
     expect([...stored.values()].map(String)).toEqual([BODY])
+  })
+
+  it('may be anything up to the limit, and a body that cannot be made smaller is kept as it is', async () => {
+    const { redis, receiver, send } = await startBoth()
+    const bodies = [100, 40_000, 50_000, 100_000, 130_000, 2 * MIB].map((bytes, index) => {
+      const noise = randomBytes(bytes).toString('base64')
+      return `{"id":"noise-${index}","status":"completed","noise":"${noise}"}`
+    })
+    for (const body of bodies) expect((await send(body)).status).toBe(200)
+    await expectStoredExactly(
+      redis,
+      receiver,
+      bodies.map((body) => ({ body })),
+    )
   })
 
   it('BOD-14: over the limit is 413 without being read, closes the connection, and is counted for an alert', async () => {
