@@ -6,9 +6,10 @@ import { insist } from './patient-worker.ts'
 /** A job that took the process down this often is a dead letter. More than a rolling deployment would. */
 export const MAX_CRASHES = 6
 
-/** Of a job that is still there: an expired lock may have let another worker finish and remove it. */
-const TAKE_BACK = `
-if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then redis.call('HINCRBY', KEYS[1], ARGV[1], -1) end`
+/** Of a job that is still there: somebody may have had it forgotten, or another worker have finished it. */
+const COUNT = `
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+return redis.call('HINCRBY', KEYS[1], '${CRASHES_FIELD}', ARGV[1])`
 
 export interface CountedRun<Result> {
   readonly redis: Redis
@@ -28,7 +29,8 @@ export interface CountedRun<Result> {
 export async function runCountingCrashes<Result>(counted: CountedRun<Result>): Promise<Result> {
   const { redis, jobKey, stopped, lost } = counted
   const isGivenUp = () => stopped.aborted || lost.aborted
-  const crashes = await insist(() => redis.hincrby(jobKey, CRASHES_FIELD, 1), isGivenUp)
+  const count = (by: 1 | -1) => insist(() => redis.eval(COUNT, 1, jobKey, by), isGivenUp)
+  const crashes = Number(await count(1))
   // This one is in the count already, and the crash that made the job a suspect is not.
   if (crashes >= MAX_CRASHES) {
     const text = `the worker ended or froze ${MAX_CRASHES} times while this ran`
@@ -37,7 +39,7 @@ export async function runCountingCrashes<Result>(counted: CountedRun<Result>): P
   try {
     return await counted.run()
   } catch (thrown) {
-    if (!lost.aborted) await insist(() => redis.eval(TAKE_BACK, 1, jobKey, CRASHES_FIELD), isGivenUp)
+    if (!lost.aborted) await count(-1)
     throw thrown
   }
 }

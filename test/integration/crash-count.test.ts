@@ -7,6 +7,7 @@ const JOB = 'callcov:handler-crm:1'
 
 async function openCount() {
   const redis = await startRedis()
+  await redis.use((client) => client.hset(JOB, 'name', 'run'))
   const [stop, lose] = [new AbortController(), new AbortController()]
   return {
     lose: () => lose.abort(),
@@ -50,13 +51,15 @@ describe('a run of a job that was running when a worker died', () => {
     })
   })
 
-  it('leaves nothing behind of a job that another worker has finished meanwhile', async () => {
+  it('leaves nothing behind of a job that is no longer there, before or after it', async () => {
     const { run, remove, exists } = await openCount()
     const failing = run(async () => {
       await remove()
       throw new Error('no')
     })
     await expect(failing).rejects.toThrow('no')
+    expect(await exists()).toBe(0)
+    expect(await run(() => Promise.resolve('run all the same'))).toBe('run all the same')
     expect(await exists()).toBe(0)
   })
 })
