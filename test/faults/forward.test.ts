@@ -125,7 +125,8 @@ it('5000 events reach every target once, whatever befell it for 30 s, and nobody
   await waitFor('all at each target', () => new Set(keysOf(down.taken)).size === 5000, { withinMs: 90_000 })
   for (const [name, target] of troubled) {
     const distinct = () => new Set(keysOf(target.taken)).size
-    await waitFor(`all at ${name}`, () => distinct() === 500, { withinMs: 60_000 })
+    // What was told 429 for the sixth time as the trouble ended comes back after up to 34 s, for the seventh after 66 s.
+    await waitFor(`all at ${name}`, () => distinct() === 500, { withinMs: 150_000 })
   }
 
   expect([calm.statuses, troubledLoad.statuses]).toEqual([{ 200: 1000 }, { 200: 4000 }])
@@ -146,7 +147,7 @@ it('5000 events reach every target once, whatever befell it for 30 s, and nobody
   expect(figures.answerP99Ms[1]).toBeLessThan(1000)
   expect(figures.lagMedianMs[1]).toBeLessThan((figures.lagMedianMs[0] ?? 0) + 1000)
   expect(figures.lagP99Ms[1]).toBeLessThan(LAG_LIMIT_MS)
-})
+}, 360_000)
 
 it('OVL-08: a target that never answers opens its breaker, uses few connections, and delays nobody', async () => {
   const [steady, silent] = [await startTarget(), await startTarget({ kind: 'silence' })]

@@ -40,7 +40,11 @@ it('RED-05: a Redis that fills up is answered with 503 before it is full, is dra
   expect(status).toBe(503)
   await waitForReadiness(service, 'overloaded')
   expect(await errorsOf(redis, 'OOM')).toBe(0)
-  expect(service.logLines({ msg: 'webhook not stored' })[0]?.reason).toBe('overloaded')
+  const refused = await waitFor(
+    'the line in the log',
+    () => service.logLines({ msg: 'webhook not stored' })[0],
+  )
+  expect(refused.reason).toBe('overloaded')
 
   await expectHandled(runs, acknowledged)
   await expectRecovery(service, 15_000)
