@@ -269,12 +269,13 @@ describe('the Redis of the settings', () => {
     expect(code).toBe(1)
   })
 
-  it('is given up after a few seconds when it does not answer', async () => {
+  it('is given up within 5 s when it does not answer', async () => {
     const redis = await startRedis()
     redis.freeze()
+    const startMs = await wallClockMs(['--help'], {})
     const startedAt = performance.now()
     const { code, stderr } = await runCommand(['replay', '--every'], { REDIS_URL: redis.url })
-    expect(performance.now() - startedAt).toBeLessThan(15_000)
+    expect(performance.now() - startedAt).toBeLessThan(startMs + 5500)
     expect(stderr).toBe(`The Redis at ${redis.socket} cannot be used: no answer\n`)
     expect(code).toBe(1)
   })

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { MAX_CRASHES } from '../../../src/worker/crash-count.ts'
 import { stepBackMs, SuspectGate } from '../../../src/worker/suspects.ts'
 
 describe('jobs that were running when a worker died', () => {
@@ -42,5 +43,9 @@ describe('jobs that were running when a worker died', () => {
   it('step back for different times, so that they do not all return at once', () => {
     const times = Array.from({ length: 100 }, () => stepBackMs())
     expect(new Set(times).size).toBeGreaterThan(50)
+  })
+
+  it('are forgiven more crashes than a rolling deployment causes (PRO-12)', () => {
+    expect(MAX_CRASHES).toBeGreaterThan(3)
   })
 })
